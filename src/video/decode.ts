@@ -1,0 +1,119 @@
+/**
+ * Files back to frames, facts and metadata, for every format that `encodeVideo` writes and for what the backend reads
+ * besides. Stills and animated WebP go through sharp (FFmpeg before 8 cannot decode animated WebP).
+ */
+import { open, stat } from 'node:fs/promises';
+import path from 'node:path';
+import sharp, { type Sharp } from 'sharp';
+import { inputError, StepVideoError } from '../errors.ts';
+import { type DecodedFrame, pickBackend, type VideoBackend, type VideoProbe } from './backend.ts';
+import { readGifComments } from './gif-comment.ts';
+import { parseMetadataText } from './metadata-text.ts';
+import { listPngSequence, readPngComment } from './png-sequence.ts';
+import { readWebpText } from './webp-animation.ts';
+
+export type ReadOptions = { backend?: VideoBackend; signal?: AbortSignal };
+
+/** libvips decodes an animation from its start at each opening: so many pages at once bound both time and memory. */
+const PAGES_BYTES = 64 << 20;
+
+/**
+ * The frames of a video file, or of the png frames that `file` stands for, in order: RGB8 [height, width, 3].
+ * @throws input error for a path that is not there or holds no video; the backend's error for a damaged file.
+ */
+export async function* readFrames(file: string, options: ReadOptions = {}): AsyncGenerator<DecodedFrame> {
+  const kind = await kindOf(file);
+  if (kind === 'png') {
+    let index = 0;
+    for (const frame of await listPngSequence(file)) {
+      stopIfAborted(options.signal);
+      yield { ...(await pixels(sharp(frame))), index: index++ };
+    }
+  } else if (kind === 'webp') yield* readWebp(file, options.signal);
+  else yield* (options.backend ?? (await pickBackend())).decode(file, options.signal);
+}
+
+/** Size, rate, counted frames, codec, colour and tags of a video file or of png frames. */
+export async function probe(file: string, options: ReadOptions = {}): Promise<VideoProbe> {
+  const kind = await kindOf(file);
+  if (kind !== 'png' && kind !== 'webp') return (options.backend ?? (await pickBackend())).probe(file);
+  const files = kind === 'png' ? await listPngSequence(file) : [file];
+  const about = await sharp(files[0], { animated: true }).metadata();
+  const delays = about.delay ?? [];
+  const total = delays.reduce((sum, delay) => sum + delay, 0);
+  return {
+    container: kind,
+    codec: kind,
+    width: about.width,
+    height: about.pageHeight ?? about.height,
+    fps: total > 0 ? (1000 * delays.length) / total : 0,
+    frames: kind === 'png' ? files.length : (about.pages ?? 1),
+    colour: { matrix: 'unknown', primaries: 'unknown', transfer: 'unknown', range: 'unknown' },
+    tags: {},
+  };
+}
+
+/** The `metadata` that `encodeVideo` stored in `file`; undefined where there is none of ours. */
+export async function readVideoMetadata(
+  file: string,
+  options: ReadOptions = {},
+): Promise<Record<string, string> | undefined> {
+  const kind = await kindOf(file);
+  if (kind === 'png') return parseMetadataText(await readPngComment((await listPngSequence(file))[0] ?? file));
+  if (kind === 'webp') return parseMetadataText(await readWebpText(file));
+  if (kind === 'gif') {
+    for (const comment of await readGifComments(file)) {
+      const metadata = parseMetadataText(comment);
+      if (metadata) return metadata;
+    }
+    return undefined;
+  }
+  const { tags } = await (options.backend ?? (await pickBackend())).probe(file);
+  return parseMetadataText(Object.entries(tags).find(([name]) => name.toLowerCase() === 'comment')?.[1]);
+}
+
+/** By content, not by name: a renamed file is still read. */
+async function kindOf(file: string): Promise<'png' | 'webp' | 'gif' | 'other'> {
+  const there = await stat(file).catch(() => undefined);
+  if (there?.isDirectory()) return 'png';
+  if (!there) {
+    if (path.extname(file).toLowerCase() === '.png') return 'png';
+    throw inputError('readFrames', 'the file must exist', file);
+  }
+  const handle = await open(file, 'r');
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(12), 0, 12, 0);
+    const head = buffer.toString('latin1', 0, bytesRead);
+    if (head.startsWith('\x89PNG')) return 'png';
+    if (head.startsWith('GIF8')) return 'gif';
+    return head.startsWith('RIFF') && head.endsWith('WEBP') ? 'webp' : 'other';
+  } finally {
+    await handle.close();
+  }
+}
+
+async function* readWebp(file: string, signal?: AbortSignal): AsyncGenerator<DecodedFrame> {
+  const about = await sharp(file, { animated: true }).metadata();
+  const total = about.pages ?? 1;
+  const height = about.pageHeight ?? about.height;
+  const step = Math.max(1, Math.floor(PAGES_BYTES / (about.width * height * 4)));
+  for (let first = 0; first < total; first += step) {
+    const count = Math.min(step, total - first);
+    const stack = await pixels(sharp(file, { page: first, pages: count, limitInputPixels: false }));
+    const size = stack.width * height * 3;
+    for (let i = 0; i < count; i++) {
+      stopIfAborted(signal);
+      yield { rgb: stack.rgb.slice(i * size, (i + 1) * size), width: stack.width, height, index: first + i };
+    }
+  }
+}
+
+async function pixels(image: Sharp): Promise<{ rgb: Uint8Array; width: number; height: number }> {
+  const { data, info } = await image.removeAlpha().toColourspace('srgb').raw().toBuffer({ resolveWithObject: true });
+  return { rgb: data, width: info.width, height: info.height };
+}
+
+function stopIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted)
+    throw new StepVideoError('aborted', 'readFrames', 'stopped by its signal', undefined, undefined, signal.reason);
+}
