@@ -42,7 +42,8 @@ export const internalError = (op: string, rule: string, got?: unknown): StepVide
 
 /** Short, single-line picture of a value for an error message. */
 function show(value: unknown): string {
-  if (typeof value === 'string') return value.length > 200 ? `${value.slice(0, 200)}… (${value.length} characters)` : value;
+  if (typeof value === 'string')
+    return value.length > 200 ? `${value.slice(0, 200)}… (${value.length} characters)` : value;
   if (typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean') return String(value);
   if (Array.isArray(value) && value.every((v) => typeof v === 'number')) return `[${value.join(', ')}]`;
   const json = JSON.stringify(value);
