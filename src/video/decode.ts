@@ -1,8 +1,9 @@
 /**
  * Files back to frames, facts and metadata, for every format that `encodeVideo` writes and for what the backend reads
- * besides. Stills and animated WebP go through sharp (FFmpeg before 8 cannot decode animated WebP).
+ * besides. PNG, GIF and WebP go through sharp, which needs no backend and tells the delays as they are (FFmpeg before 8
+ * cannot decode animated WebP at all, and guesses a frame rate for GIF).
  */
-import { open, stat } from 'node:fs/promises';
+import { open, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import sharp, { type Sharp } from 'sharp';
 import { inputError, StepVideoError } from '../errors.ts';
@@ -27,18 +28,18 @@ export async function* readFrames(file: string, options: ReadOptions = {}): Asyn
     let index = 0;
     for (const frame of await listPngSequence(file)) {
       stopIfAborted(options.signal);
-      yield { ...(await pixels(sharp(frame))), index: index++ };
+      yield { ...(await pixels(sharp(await readFile(frame)))), index: index++ };
     }
-  } else if (kind === 'webp') yield* readWebp(file, options.signal);
+  } else if (kind !== 'other') yield* readAnimation(file, options.signal);
   else yield* (options.backend ?? (await pickBackend())).decode(file, options.signal);
 }
 
 /** Size, rate, counted frames, codec, colour and tags of a video file or of png frames. */
 export async function probe(file: string, options: ReadOptions = {}): Promise<VideoProbe> {
   const kind = await kindOf(file);
-  if (kind !== 'png' && kind !== 'webp') return (options.backend ?? (await pickBackend())).probe(file);
+  if (kind === 'other') return (options.backend ?? (await pickBackend())).probe(file);
   const files = kind === 'png' ? await listPngSequence(file) : [file];
-  const about = await sharp(files[0], { animated: true }).metadata();
+  const about = await sharp(await readFile(files[0] ?? file), { animated: true }).metadata();
   const delays = about.delay ?? [];
   const total = delays.reduce((sum, delay) => sum + delay, 0);
   return {
@@ -92,14 +93,16 @@ async function kindOf(file: string): Promise<'png' | 'webp' | 'gif' | 'other'> {
   }
 }
 
-async function* readWebp(file: string, signal?: AbortSignal): AsyncGenerator<DecodedFrame> {
-  const about = await sharp(file, { animated: true }).metadata();
+async function* readAnimation(file: string, signal?: AbortSignal): AsyncGenerator<DecodedFrame> {
+  // Bytes, not the path: libvips keeps what it opened by name, and would show the file that was there before.
+  const bytes = await readFile(file);
+  const about = await sharp(bytes, { animated: true }).metadata();
   const total = about.pages ?? 1;
   const height = about.pageHeight ?? about.height;
   const step = Math.max(1, Math.floor(PAGES_BYTES / (about.width * height * 4)));
   for (let first = 0; first < total; first += step) {
     const count = Math.min(step, total - first);
-    const stack = await pixels(sharp(file, { page: first, pages: count, limitInputPixels: false }));
+    const stack = await pixels(sharp(bytes, { page: first, pages: count, limitInputPixels: false }));
     const size = stack.width * height * 3;
     for (let i = 0; i < count; i++) {
       stopIfAborted(signal);

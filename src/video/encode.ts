@@ -6,7 +6,7 @@ import { rename, rm, stat } from 'node:fs/promises';
 import { inputError, StepVideoError } from '../errors.ts';
 import { pickBackend, type VideoBackend } from './backend.ts';
 import { checkPicture, formatOf, rationalFps, VIDEO_FORMATS, type VideoFormat } from './format.ts';
-import { appendGifComment } from './gif-comment.ts';
+import { insertGifComment } from './gif-comment.ts';
 import { metadataText } from './metadata-text.ts';
 import { writePngSequence } from './png-sequence.ts';
 import { writeWebpAnimation } from './webp-animation.ts';
@@ -61,7 +61,7 @@ export async function encodeVideo(frames: FrameSource, options: EncodeOptions): 
     else {
       const tags: Record<string, string> = format === 'gif' ? {} : { comment: text };
       await backend.encode(source.frames, { file: part, coding, width, height, fps, tags, ...(signal && { signal }) });
-      if (format === 'gif') await appendGifComment(part, text);
+      if (format === 'gif') await insertGifComment(part, text);
     }
     if (format !== 'png') await rename(part, target);
     return { path: options.path, files, frames: source.count(), bytes: await totalBytes(files) };

@@ -1,37 +1,34 @@
 /**
- * Comment extensions of GIF89a: written before the trailer, read by walking the blocks.
+ * Comment extensions of GIF89a: put in before the first image, read by walking the blocks.
  * Knows the block structure only; pixels are skipped.
  */
-import { open, readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { internalError } from '../errors.ts';
 
 const EXTENSION = 0x21;
 const COMMENT = 0xfe;
+const APPLICATION = 0xff;
 const IMAGE = 0x2c;
 const TRAILER = 0x3b;
 
-/** Adds `text` (UTF-8) to a finished GIF in place. */
-export async function appendGifComment(file: string, text: string): Promise<void> {
+/**
+ * Adds `text` (UTF-8) to a finished GIF in place, before its first image and after the loop extension, where players
+ * expect that one. Not at the end: FFmpeg 8 takes a trailing extension for one more packet.
+ */
+export async function insertGifComment(file: string, text: string): Promise<void> {
+  const gif = await readFile(file);
+  if (gif.toString('latin1', 0, 6) !== 'GIF89a')
+    throw internalError('gif comment', 'the file must be GIF89a', gif.toString('latin1', 0, 6));
+  let at = 13 + colourTable(gif[10]);
+  if (gif[at] === EXTENSION && gif[at + 1] === APPLICATION) at = subBlocks(gif, at + 2).end;
   const bytes = Buffer.from(text, 'utf8');
-  const parts: Buffer[] = [Buffer.of(EXTENSION, COMMENT)];
-  for (let at = 0; at < bytes.length; at += 255) {
-    const block = bytes.subarray(at, at + 255);
+  const parts: Buffer[] = [gif.subarray(0, at), Buffer.of(EXTENSION, COMMENT)];
+  for (let from = 0; from < bytes.length; from += 255) {
+    const block = bytes.subarray(from, from + 255);
     parts.push(Buffer.of(block.length), block);
   }
-  parts.push(Buffer.of(0, TRAILER));
-  const handle = await open(file, 'r+');
-  try {
-    const { size } = await handle.stat();
-    const last = Buffer.alloc(1);
-    await handle.read(last, 0, 1, size - 1);
-    if (last[0] !== TRAILER)
-      throw internalError('gif comment', 'a finished file must end with the trailer 0x3b', last[0]);
-    const tail = Buffer.concat(parts);
-    const { bytesWritten } = await handle.write(tail, 0, tail.length, size - 1);
-    if (bytesWritten !== tail.length) throw Object.assign(new Error('short write'), { code: 'ENOSPC' });
-  } finally {
-    await handle.close();
-  }
+  parts.push(Buffer.of(0), gif.subarray(at));
+  await writeFile(file, Buffer.concat(parts));
 }
 
 /** Every comment of a GIF, in order; stops quietly where a file is cut short. */
