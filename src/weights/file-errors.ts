@@ -12,14 +12,14 @@ export function missingFileError(what: string, path: string, error: unknown): St
       `${what} ${path}`,
       'the file must exist',
       'nothing there',
-      'check the path, or download the file',
+      'another path, or downloading the file',
     );
   if (code === 'EACCES' || code === 'EPERM')
     return checkpointError(
       `${what} ${path}`,
       'the file must be readable',
       'permission denied',
-      'change its permissions',
+      'changing its permissions',
     );
   return checkpointError(
     `${what} ${path}`,

@@ -119,7 +119,7 @@ export function allowedGlobal(op: string, module: string, name: string): PickleG
 
 /** Applies one of the five constructors; storage types cannot be called. */
 export function construct(op: string, callee: PickleValue, args: PickleValue): PickleValue {
-  const fail = (rule: string, got?: unknown) => checkpointError(op, rule, got, 'download the file again');
+  const fail = (rule: string, got?: unknown) => checkpointError(op, rule, got, 'downloading the file again');
   if (!(callee instanceof PickleGlobal) || !(args instanceof PickleTuple))
     throw fail('a pickle may call nothing but known names');
   const make = Object.hasOwn(constructors, callee.name) ? constructors[callee.name] : undefined;
@@ -129,7 +129,7 @@ export function construct(op: string, callee: PickleValue, args: PickleValue): P
 
 /** The storage behind a persistent id `('storage', type, key, device, length[, view])`. */
 export function storageOf(op: string, id: PickleValue): PickleStorage {
-  const fail = (rule: string, got?: unknown) => checkpointError(op, rule, got, 'download the file again');
+  const fail = (rule: string, got?: unknown) => checkpointError(op, rule, got, 'downloading the file again');
   if (!(id instanceof PickleTuple) || id.items[0] !== 'storage') throw fail('a persistent id must describe a storage');
   const [, type, key, , length, view] = id.items;
   const dtype = type instanceof PickleGlobal ? storageTypes[type.name] : undefined;

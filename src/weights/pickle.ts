@@ -36,7 +36,7 @@ export function unpickle(op: string, bytes: Uint8Array, start = 0): Unpickled {
   let at = start;
 
   const fail = (rule: string, got?: unknown) =>
-    checkpointError(op, `${rule} (at byte ${at - 1})`, got, 'download the file again');
+    checkpointError(op, `${rule} (at byte ${at - 1})`, got, 'downloading the file again');
   const take = (length: number): number => {
     if (!Number.isSafeInteger(length) || length < 0) throw fail('a length must not be negative', length);
     const from = at;

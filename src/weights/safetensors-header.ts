@@ -9,7 +9,7 @@ import { dtypeBytes, elementCount, isDType, type TensorEntry } from './tensor-en
 /** The format's own limit. */
 export const largestHeader = 100_000_000;
 
-const again = 'download or copy the file again';
+const again = 'downloading or copying the file again';
 
 export const headerError = (file: string, rule: string, got?: unknown, hint = again): StepVideoError =>
   checkpointError(`safetensors ${file}`, rule, got, hint);
@@ -29,7 +29,7 @@ export function headerLength(file: string, first8: Uint8Array, fileSize: number)
       file,
       `the header may be at most ${largestHeader} bytes`,
       length,
-      'check that this is a safetensors file, else download it again',
+      'another file; this is hardly a safetensors one',
     );
   if (8 + Number(length) > fileSize)
     throw headerError(
@@ -71,7 +71,7 @@ function parseObject(file: string, json: Uint8Array): object {
       file,
       'every name in the header must be unique',
       `${twice} twice`,
-      'write the file again with unique names',
+      'writing the file again with unique names',
     );
   return header;
 }
@@ -98,7 +98,7 @@ function parseEntry(file: string, name: string, value: unknown, dataStart: numbe
       file,
       `${where} must have a dtype of ${Object.keys(dtypeBytes).join(', ')}`,
       dtype,
-      'convert the file to one of these',
+      'converting the file to one of these',
     );
   if (!Array.isArray(shape) || !shape.every(isCount))
     throw headerError(file, `${where} must have a shape of whole numbers`, shape);

@@ -48,7 +48,7 @@ export async function writeSafetensors(
       `write ${path}`,
       'the file must be writable',
       message,
-      'another path, or free disk space',
+      'another path, or freeing disk space',
       error,
     );
   }

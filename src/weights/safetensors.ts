@@ -26,7 +26,7 @@ export async function openSafetensors(path: string): Promise<SafetensorsFile> {
     return { ...createTensorSource(path, tensors), metadata };
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EISDIR')
-      throw headerError(path, 'this must be a file', 'a folder', 'name a file in it');
+      throw headerError(path, 'this must be a file', 'a folder', 'a file in it');
     throw error;
   } finally {
     await handle.close();

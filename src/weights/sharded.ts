@@ -48,7 +48,7 @@ async function openShard(
       `index ${indexPath}`,
       `shard ${shard} must lie beside it`,
       'nothing there',
-      `download ${shard} into ${dir}`,
+      `downloading ${shard} into ${dir}`,
     );
   });
   const { tensors } = await openSafetensors(path);
@@ -58,7 +58,7 @@ async function openShard(
       `shard ${path}`,
       `tensor ${lacking[0]} is named by ${basename(indexPath)} and must be in it`,
       `${lacking.length} such tensors missing`,
-      'download the index and the shard again, from one release',
+      'downloading the index and the shard again, from one release',
     );
   const extra = [...tensors.keys()].filter((name) => !names.has(name));
   if (extra.length > 0)
@@ -66,7 +66,7 @@ async function openShard(
       `shard ${path}`,
       `tensor ${extra[0]} must be assigned to it by ${basename(indexPath)}`,
       `${extra.length} tensors that the index does not place there`,
-      'download the index and the shard again, from one release',
+      'downloading the index and the shard again, from one release',
     );
   return [...tensors.values()];
 }
@@ -80,18 +80,18 @@ async function readIndex(path: string): Promise<Map<string, string>> {
   try {
     index = JSON.parse(text);
   } catch (error) {
-    throw checkpointError(op, 'the index must be valid JSON', (error as Error).message, 'download it again');
+    throw checkpointError(op, 'the index must be valid JSON', (error as Error).message, 'downloading it again');
   }
   const twice = duplicateKey(text);
   if (twice !== undefined)
-    throw checkpointError(op, 'every name in the index must be unique', `${twice} twice`, 'download it again');
+    throw checkpointError(op, 'every name in the index must be unique', `${twice} twice`, 'downloading it again');
   const map = (index as { weight_map?: unknown } | null)?.weight_map;
   if (typeof map !== 'object' || map === null || Array.isArray(map) || Object.keys(map).length === 0)
     throw checkpointError(
       op,
       'the index must have a weight_map from tensor names to shard files',
       map,
-      'download it again',
+      'downloading it again',
     );
   for (const [name, shard] of Object.entries(map)) {
     // A shard is a plain file name: an index must not reach outside of its folder.
@@ -100,7 +100,7 @@ async function readIndex(path: string): Promise<Map<string, string>> {
         op,
         `weight_map of ${name} must be the name of a file beside the index`,
         shard,
-        'download the index again',
+        'downloading the index again',
       );
   }
   return new Map(Object.entries(map) as [string, string][]);

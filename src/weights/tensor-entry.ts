@@ -94,7 +94,7 @@ async function readWhole(handle: FileHandle, entry: TensorEntry, length: number)
       `read ${file}`,
       `tensor ${name} needs bytes ${offset} to ${offset + length}`,
       `the end of the file at ${offset + bytes.byteLength}`,
-      'download or copy the file again; it was cut after it was opened',
+      'downloading or copying the file again; it was cut after it was opened',
     );
   return bytes;
 }

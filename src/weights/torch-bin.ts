@@ -33,7 +33,7 @@ export async function openTorchBin(path: string): Promise<TorchFile> {
         path,
         'this must be a zip or a pickle as torch.save writes them',
         'neither',
-        'download the file again',
+        'downloading the file again',
       );
     const { root, offsets } = isZip
       ? await readZipLayout(path, handle, size)
@@ -46,7 +46,7 @@ export async function openTorchBin(path: string): Promise<TorchFile> {
         path,
         'the pickle must be complete',
         'the end of the data first',
-        'download the file again; it was cut short',
+        'downloading the file again; it was cut short',
       );
     throw error;
   } finally {

@@ -12,5 +12,5 @@ export const torchError = (
   path: string,
   rule: string,
   got?: unknown,
-  hint = 'download the file again',
+  hint = 'downloading the file again',
 ): StepVideoError => checkpointError(`torch file ${path}`, rule, got, hint);

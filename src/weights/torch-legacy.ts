@@ -28,7 +28,7 @@ export async function readLegacyLayout(path: string, handle: FileHandle, fileSiz
         path,
         `storage ${key} ends at byte ${next}, which must lie in the file`,
         `${fileSize} bytes`,
-        'download the file again; it was cut short',
+        'downloading the file again; it was cut short',
       );
     if (elements !== BigInt(storage.length))
       throw torchError(path, `storage ${key} must have ${storage.length} elements`, elements);

@@ -16,7 +16,7 @@ export async function readZipLayout(path: string, handle: FileHandle, fileSize: 
       path,
       'the zip archive must be complete',
       (error as Error).message,
-      'download the file again; it was probably cut short',
+      'downloading the file again; it was probably cut short',
     );
   });
   try {
