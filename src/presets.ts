@@ -8,18 +8,20 @@ import { z } from 'zod';
 import { checkpointError } from './errors.ts';
 
 /** Everything that a request may leave open. Sizes in pixels; `promptSuffix` is appended without a separator. */
-export type Preset = {
-  steps: number;
-  guidanceScale: number;
-  timeShift: number;
-  frames: number;
-  height: number;
-  width: number;
-  fps: number;
-  seed: number;
-  promptSuffix: string;
-  negativePrompt: string;
-};
+export const presetSchema = z.strictObject({
+  steps: z.int().positive(),
+  guidanceScale: z.number(),
+  timeShift: z.number().positive(),
+  frames: z.int().positive(),
+  height: z.int().positive(),
+  width: z.int().positive(),
+  fps: z.number().positive(),
+  seed: z.int().nonnegative(),
+  promptSuffix: z.string(),
+  negativePrompt: z.string(),
+});
+
+export type Preset = z.infer<typeof presetSchema>;
 
 /** The suffixes of the official command line. */
 const POSITIVE =
@@ -59,31 +61,12 @@ export const PRESETS = {
   },
 } as const satisfies Record<string, Preset>;
 
-export type PresetName = keyof typeof PRESETS;
-
-const PRESET_NAMES = Object.keys(PRESETS) as PresetName[];
+const PRESET_NAMES = Object.keys(PRESETS) as (keyof typeof PRESETS)[];
 
 /** File in a model directory that names its preset; fields under `defaults` replace those of the row. */
 export const PRESET_FILE = 'step_video.json';
 
-const presetFile = z.strictObject({
-  preset: z.enum(PRESET_NAMES),
-  defaults: z
-    .strictObject({
-      steps: z.int().positive(),
-      guidanceScale: z.number(),
-      timeShift: z.number().positive(),
-      frames: z.int().positive(),
-      height: z.int().positive(),
-      width: z.int().positive(),
-      fps: z.number().positive(),
-      seed: z.int().nonnegative(),
-      promptSuffix: z.string(),
-      negativePrompt: z.string(),
-    })
-    .partial()
-    .optional(),
-});
+const presetFile = z.strictObject({ preset: z.enum(PRESET_NAMES), defaults: presetSchema.partial().optional() });
 
 /** Below this many transformer parameters nobody waits for 204 frames of 544x992 on purpose. */
 const SMALL_PARAMETERS = 1e9;

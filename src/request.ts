@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import { inputError, type StepVideoError } from './errors.ts';
 import { nearestName } from './nearest.ts';
-import type { Preset } from './presets.ts';
+import { type Preset, presetSchema } from './presets.ts';
 import { DEVICES } from './runtime/device.ts';
 import { VIDEO_FORMATS, type VideoFormat } from './video/format.ts';
 
@@ -82,11 +82,15 @@ const fields = {
     value: 'FILE',
     about: 'continue from saved latents; the request comes from the file',
   }),
-  saveLatents: z.union([z.boolean(), z.string().min(1)], { error: 'must be true, false or a path' }).meta({
-    flag: 'save-latents',
-    value: '[FILE]',
-    about: 'keep the latents beside the video, or in FILE (.safetensors)',
-  }),
+  saveLatents: z
+    .union([z.boolean(), z.string().regex(/.\.safetensors$/)], {
+      error: 'must be true, false or a path that ends in .safetensors',
+    })
+    .meta({
+      flag: 'save-latents',
+      value: '[FILE]',
+      about: 'keep the latents beside the video, or in FILE (.safetensors)',
+    }),
 };
 
 /** Fields that a resumed run takes from its file, so that it ends exactly where the first one would have. */
@@ -157,7 +161,9 @@ function requestError({ field, rule, got, hint }: RequestIssue): StepVideoError 
 }
 
 /** Everything that determines the latents and frames of one video, nothing left open. Sizes in pixels. */
-export type SamplingRequest = Preset & { prompt: string };
+export const samplingSchema = presetSchema.extend({ prompt: z.string() });
+
+export type SamplingRequest = z.infer<typeof samplingSchema>;
 
 /** `request` with the preset's values where it is silent. The request must hold a prompt (not a resumed one). */
 export function fillRequest(request: GenerateRequest, preset: Preset): SamplingRequest {

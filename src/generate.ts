@@ -1,0 +1,184 @@
+/**
+ * The story: a prompt becomes a video. Every stage is one named call; this file only leads the data from one to the
+ * next, reports events, and keeps what is finished when something stops it.
+ *
+ *   prompt ─encodeText─▶ text   seed ─gaussian─▶ latents ─euler(guided(velocity))─▶ latents ─decode─▶ frames ─▶ file
+ */
+import { mkdir, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { euler } from './diffusion/euler.ts';
+import { guided, needsUnconditional } from './diffusion/guidance.ts';
+import { schedule } from './diffusion/schedule.ts';
+import { inputError, StepVideoError } from './errors.ts';
+import { frameQueue } from './frame-queue.ts';
+import { type LatentShape, readLatents, type SavedLatents, writeLatents } from './latents.ts';
+import { modelDirectory } from './model-directory.ts';
+import { loadPipeline, type Pipeline } from './pipeline.ts';
+import { type Plan, planGeneration, startingPoint } from './plan.ts';
+import { type Preset, presetOf } from './presets.ts';
+import { type GenerateRequest, parseRequest, type SamplingRequest } from './request.ts';
+import { encodeVideo } from './video/encode.ts';
+import { framesFromDecoded } from './video/pixels.ts';
+
+/** What happens, in order. Arrays are the sampler's and decoder's own: read them, do not write into them. */
+export type GenerateEvent =
+  /** Everything is checked, work begins. `firstStep` steps are already done (a resumed run). */
+  | { type: 'start'; request: SamplingRequest; model: string; out: string; firstStep: number; unknownWords: string[] }
+  | { type: 'text'; seconds: number }
+  /** `latents` and `denoised` (the guess of the end result) are float32 [F, C, h, w], described by `shape`. */
+  | {
+      type: 'step';
+      step: number;
+      steps: number;
+      t: number;
+      etaSeconds: number;
+      shape: LatentShape;
+      latents: Float32Array;
+      denoised: Float32Array;
+    }
+  /** Latents after `step` steps are safe in `path`: before decoding, or because the run was stopped. */
+  | { type: 'latents'; path: string; step: number }
+  /** RGB8 [height, width, 3]. */
+  | { type: 'frame'; index: number; frames: number; rgb: Uint8Array }
+  | { type: 'done'; path: string; frames: number; bytes: number; seconds: number; latents: string | undefined };
+
+export type GenerateOptions = {
+  /** Stops within one step, or between chunks of frames. */
+  signal?: AbortSignal;
+  /** A loaded model, which stays loaded; then `model` and `device` must not be in the request. */
+  pipeline?: Pipeline;
+};
+
+/**
+ * Makes one video and reports each event as it happens. The same request gives the same frames, and a run that was
+ * stopped and resumed gives those of one that was not.
+ * @throws input, checkpoint or environment error before work starts; numeric error at the first value that is not
+ * finite; aborted error. A run stopped after sampling began has first written its latents and said so.
+ */
+export async function* generate(
+  input: GenerateRequest,
+  options: GenerateOptions = {},
+): AsyncGenerator<GenerateEvent, void, void> {
+  const { signal } = options;
+  const clock = stopwatch();
+  const request = parseRequest(input);
+  const saved = request.resume === undefined ? undefined : await readLatents(request.resume);
+  const { directory, preset } = chooseModel(request, saved, options.pipeline);
+  const plan = await planGeneration(request, { preset, saved });
+  const { sampling, out } = plan;
+  const pipeline = options.pipeline ?? (await loadPipeline(directory, { device: request.device ?? 'cpu', preset }));
+  try {
+    const start = startingPoint(plan, pipeline.latentChannels);
+    const unknownWords = pipeline.unknownWords(sampling.prompt);
+    yield { type: 'start', request: sampling, model: directory, out, firstStep: start.step, unknownWords };
+
+    let { latents, step } = start;
+    if (step < sampling.steps) {
+      stopIfAborted(signal);
+      const textClock = stopwatch();
+      const model = await bindText(pipeline, sampling, start.shape);
+      yield { type: 'text', seconds: textClock() };
+      try {
+        const velocity = guided(model, sampling.guidanceScale);
+        const stepClock = stopwatch();
+        for await (const at of euler({ velocity, latents, times: schedule(sampling), fromStep: step, signal })) {
+          ({ latents, step } = at);
+          const etaSeconds = (stepClock() / (step - start.step)) * (sampling.steps - step);
+          yield { type: 'step', ...at, steps: sampling.steps, etaSeconds, shape: start.shape };
+        }
+      } catch (error) {
+        if (await save(plan, pipeline, { latents, step, shape: start.shape }).catch(() => false)) {
+          yield { type: 'latents', path: plan.latentsFile, step };
+        }
+        throw error;
+      }
+    }
+    await save(plan, pipeline, { latents, step, shape: start.shape });
+    yield { type: 'latents', path: plan.latentsFile, step };
+
+    const file = yield* decodeToFile(pipeline, plan, { latents, shape: start.shape, signal });
+    if (!plan.keepLatents) await rm(plan.latentsFile, { force: true });
+    const kept = plan.keepLatents ? plan.latentsFile : undefined;
+    yield { type: 'done', path: file.path, frames: file.frames, bytes: file.bytes, seconds: clock(), latents: kept };
+  } finally {
+    if (!options.pipeline) await pipeline.close();
+  }
+}
+
+type Model = { directory: string; preset: Preset };
+
+/** The model that the caller holds loaded, or the one that the request, or the run that it resumes, names. */
+function chooseModel(request: GenerateRequest, saved: SavedLatents | undefined, pipeline: Pipeline | undefined): Model {
+  if (!pipeline) {
+    const directory = modelDirectory(request.model ?? saved?.model);
+    return { directory, preset: presetOf(directory) };
+  }
+  for (const field of ['model', 'device'] as const) {
+    if (request[field] !== undefined) {
+      throw inputError('generate', `${field} must not be given with a loaded pipeline`, request[field]);
+    }
+  }
+  return pipeline;
+}
+
+/** [prompt + suffix, negative prompt] → text states → the model with that text, as guidance wants it. */
+async function bindText(pipeline: Pipeline, sampling: SamplingRequest, shape: LatentShape) {
+  const conditional = sampling.prompt + sampling.promptSuffix;
+  const isGuided = needsUnconditional(sampling.guidanceScale);
+  const text = await pipeline.encodeText(isGuided ? [conditional, sampling.negativePrompt] : [conditional]);
+  return (latents: Float32Array, batch: 1 | 2, t: number) => pipeline.velocity({ latents, batch, shape, t, text });
+}
+
+type Position = { latents: Float32Array; step: number; shape: LatentShape };
+
+async function save(plan: Plan, pipeline: Pipeline, position: Position): Promise<true> {
+  await mkdir(path.dirname(plan.latentsFile), { recursive: true });
+  await writeLatents(plan.latentsFile, { ...position, request: plan.sampling, model: pipeline.directory });
+  return true;
+}
+
+type Decoding = { latents: Float32Array; shape: LatentShape; signal: AbortSignal | undefined };
+
+/** Decodes chunk by chunk into the encoder, which works on earlier frames meanwhile. */
+async function* decodeToFile(pipeline: Pipeline, plan: Plan, { latents, shape, signal }: Decoding) {
+  const { sampling, out, format } = plan;
+  const { height, width, fps, frames } = sampling;
+  const metadata = Object.fromEntries(Object.entries(sampling).map(([name, value]) => [name, String(value)]));
+  // Two chunks: one being encoded while the next is decoded.
+  const queue = frameQueue(34);
+  const stop = new AbortController();
+  const either = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
+  const file = encodeVideo(queue.frames, { path: out, format, width, height, fps, metadata, signal: either });
+  file.catch(() => queue.abandon());
+  let failure: { error: unknown } | undefined;
+  file.catch((error) => {
+    failure = { error };
+  });
+  try {
+    let index = 0;
+    for await (const chunk of pipeline.decode(latents, shape)) {
+      stopIfAborted(signal);
+      for (const rgb of framesFromDecoded(chunk, { frames: chunk.length / (3 * height * width), height, width })) {
+        await queue.push(rgb);
+        if (failure) throw failure.error;
+        yield { type: 'frame', index: index++, frames, rgb } as const;
+      }
+    }
+    queue.end();
+    return await file;
+  } finally {
+    // Reached early only by an error or a consumer that left: the encoder must not wait for frames for ever.
+    stop.abort();
+    await file.catch(() => {});
+  }
+}
+
+function stopIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw new StepVideoError('aborted', 'generate', 'stopped by its signal');
+}
+
+/** Seconds since now. */
+function stopwatch(): () => number {
+  const started = performance.now();
+  return () => (performance.now() - started) / 1000;
+}
