@@ -27,7 +27,7 @@ const transformerSchema = z
   })
   .transform((c) => ({ ...c, out_channels: c.out_channels ?? c.in_channels }));
 
-const half = z.object({ ch: size, ch_mult: z.array(size).length(4), num_res_blocks: size });
+const half = z.object({ ch: size, ch_mult: z.array(size).length(4), num_res_blocks: z.int().nonnegative() });
 
 const widths = ({ ch, ch_mult }: z.infer<typeof half>): number[] => ch_mult.map((m) => ch * m);
 

@@ -1,0 +1,55 @@
+/**
+ * Where parameters come from: a path that grows as modules nest, so that a parameter's path is its checkpoint name.
+ * The same code names weights for loading, gives their start values for training, and lists what a checkpoint must hold.
+ */
+import { internalError } from '../errors.ts';
+import { parameter, type Shape, type Tensor } from '../tensor/index.ts';
+
+/**
+ * Start value of a parameter: a constant, or a normal distribution of the given deviation, perhaps only at the last index of
+ * one axis and zero elsewhere (a causal convolution that does not yet see the past).
+ */
+export type Initial = { readonly constant: number } | { readonly normal: number; readonly lastOf?: number };
+export type ParameterSpec = { readonly name: string; readonly shape: Shape; readonly initial: Initial };
+
+export class Scope {
+  readonly #path: string;
+  readonly #specs: Map<string, ParameterSpec>;
+  readonly #tensors: Map<string, Tensor>;
+
+  constructor(path = '', specs = new Map<string, ParameterSpec>(), tensors = new Map<string, Tensor>()) {
+    this.#path = path;
+    this.#specs = specs;
+    this.#tensors = tensors;
+  }
+
+  /** The scope one name deeper: `scope.at('attn1').at('wo')`. */
+  at(name: string | number): Scope {
+    return new Scope(this.#path === '' ? String(name) : `${this.#path}.${name}`, this.#specs, this.#tensors);
+  }
+
+  /** A weight of this module. Asking twice for one name is a mistake of the model's. */
+  parameter(name: string, shape: Shape, initial: Initial): Tensor {
+    const full = this.at(name).#path;
+    if (this.#specs.has(full)) throw internalError('scope', 'a parameter is named once', full);
+    const tensor = parameter(full, shape);
+    this.#specs.set(full, { name: full, shape, initial });
+    this.#tensors.set(full, tensor);
+    return tensor;
+  }
+
+  /** All parameters named so far, over the whole tree. */
+  get specs(): ReadonlyMap<string, ParameterSpec> {
+    return this.#specs;
+  }
+
+  /** Their graph tensors, by name. */
+  get tensors(): ReadonlyMap<string, Tensor> {
+    return this.#tensors;
+  }
+}
+
+export const ZEROS: Initial = { constant: 0 };
+export const ONES: Initial = { constant: 1 };
+/** Keeps the variance of what flows through: normal with variance 1 / fanIn. */
+export const fanIn = (count: number): Initial => ({ normal: 1 / Math.sqrt(count) });

@@ -1,0 +1,82 @@
+/**
+ * Scaled dot-product attention: one fused kernel for inference, and the same of primitive ops for training.
+ * Both take [B, heads, N, headDim]; masks are additive biases.
+ */
+import { internalError } from '../../errors.ts';
+import { ndarray } from '../ndarray.ts';
+import { defineOp } from '../op.ts';
+import { dim, sizeOf, stridesOf } from '../shape.ts';
+import { apply, type Tensor } from '../tensor.ts';
+import { add, mul } from './elementwise.ts';
+import { matmul } from './matmul.ts';
+import { softmax } from './reduce.ts';
+import { transposeLast } from './shape.ts';
+
+defineOp({
+  name: 'Attention',
+  infer([q, k, v, bias]) {
+    const shapes = [q!, k!, v!].map((x) => `[${x.shape.join(', ')}]`).join(' ');
+    if (
+      [q!, k!, v!].some((x) => x.shape.length !== 4) ||
+      dim(q!.shape, 3) !== dim(k!.shape, 3) ||
+      dim(k!.shape, 2) !== dim(v!.shape, 2)
+    )
+      throw internalError('Attention', 'needs [B, heads, N, d], [B, heads, M, d], [B, heads, M, e]', shapes);
+    if (bias !== undefined && (dim(bias.shape, -1) !== dim(k!.shape, 2) || dim(bias.shape, -2) !== dim(q!.shape, 2)))
+      throw internalError('Attention', `bias must end in [${dim(q!.shape, 2)}, ${dim(k!.shape, 2)}]`, bias.shape);
+    return { shape: [...q!.shape.slice(0, 3), dim(v!.shape, 3)], dtype: q!.dtype };
+  },
+  onnx: (node) => ({
+    type: 'Attention',
+    inputs: node.inputs,
+    attributes: { scale: { float: node.attributes['scale'] as number } },
+  }),
+  reference([q, k, v, bias], node) {
+    const out = ndarray(node.shape, node.dtype);
+    const [batch, heads, rows, width] = q!.shape as [number, number, number, number];
+    const [keys, depth] = v!.shape.slice(2) as [number, number];
+    const biasStrides = bias && stridesOf(bias.shape).map((s, i) => (bias.shape[i] === 1 ? 0 : s));
+    for (let b = 0; b < batch; b++)
+      for (let h = 0; h < heads; h++)
+        for (let r = 0; r < rows; r++) {
+          const logits = new Float64Array(keys);
+          const head = b * heads + h;
+          for (let j = 0; j < keys; j++) {
+            let dot = 0;
+            for (let c = 0; c < width; c++)
+              dot += q!.data[(head * rows + r) * width + c]! * k!.data[(head * keys + j) * width + c]!;
+            const at =
+              biasStrides && b * biasStrides[0]! + h * biasStrides[1]! + r * biasStrides[2]! + j * biasStrides[3]!;
+            logits[j] = dot * (node.attributes['scale'] as number) + (at === undefined ? 0 : bias!.data[at]!);
+          }
+          const top = Math.max(...logits);
+          const weights = logits.map((l) => Math.exp(l - top));
+          const total = weights.reduce((s, w) => s + w, 0);
+          for (let c = 0; c < depth; c++) {
+            let value = 0;
+            for (let j = 0; j < keys; j++) value += (weights[j]! / total) * v!.data[(head * keys + j) * depth + c]!;
+            out.data[(head * rows + r) * depth + c] = value;
+          }
+        }
+    return out;
+  },
+  flops: (node) => 4 * sizeOf(node.shape) * dim(node.inputs[1]!.shape, 2),
+});
+
+export type AttentionForm = 'fused' | 'primitive';
+
+/**
+ * softmax(q kᵀ · scale + bias) v. q [B, H, N, d], k [B, H, M, d], v [B, H, M, e], bias broadcastable [B, H, N, M] -> [B, H, N, e].
+ * `fused` has no gradient.
+ */
+export function attention(
+  q: Tensor,
+  k: Tensor,
+  v: Tensor,
+  options: { scale: number; bias?: Tensor | undefined; form: AttentionForm },
+): Tensor {
+  const { scale, bias, form } = options;
+  if (form === 'fused') return apply('Attention', bias === undefined ? [q, k, v] : [q, k, v, bias], { scale });
+  const logits = matmul(mul(q, scale), transposeLast(k));
+  return matmul(softmax(bias === undefined ? logits : add(logits, bias)), v);
+}
