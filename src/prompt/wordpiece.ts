@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { checkpointError } from '../errors.ts';
 import { type BasicTokenizerOptions, basicTokens, splitWhitespace } from './basic-tokenizer.ts';
 import { readJson, readText } from './token-file.ts';
+import { lowerCharacter } from './unicode-age.ts';
 
 /** Ids of one text, all of the same length: `ids[length…]` is padding, `mask` is 1 for the first `length` and then 0. */
 export type TokenIds = { ids: Int32Array; mask: Int32Array; length: number };
@@ -122,7 +123,7 @@ export class WordPieceTokenizer {
   /** Ids of the text alone: no [CLS] or [SEP], no cut. */
   tokenIds(text: string): number[] {
     const cased = this.#options.lowerCase
-      ? text.replace(this.#keepCase, (match, special: string | undefined) => special || match.toLowerCase())
+      ? text.replace(this.#keepCase, (match, special: string | undefined) => special || lowerCharacter(match))
       : text;
     const ids: number[] = [];
     for (const part of this.#cutAdded(cased)) {
