@@ -162,7 +162,8 @@ async function* decode(file: string, signal?: AbortSignal): AsyncGenerator<Decod
   for await (const frame of filter.frames(decoder.frames(input.packets(stream.index)))) {
     if (!frame) break;
     const { width, height } = frame;
-    const rgb = frame.toBuffer();
+    const bytes = frame.toBuffer();
+    const rgb = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
     frame.free();
     if (signal?.aborted)
       throw new StepVideoError('aborted', 'readFrames', 'stopped by its signal', undefined, undefined, signal.reason);

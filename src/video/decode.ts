@@ -113,7 +113,7 @@ async function* readAnimation(file: string, signal?: AbortSignal): AsyncGenerato
 
 async function pixels(image: Sharp): Promise<{ rgb: Uint8Array; width: number; height: number }> {
   const { data, info } = await image.removeAlpha().toColourspace('srgb').raw().toBuffer({ resolveWithObject: true });
-  return { rgb: data, width: info.width, height: info.height };
+  return { rgb: new Uint8Array(data.buffer, data.byteOffset, data.length), width: info.width, height: info.height };
 }
 
 function stopIfAborted(signal: AbortSignal | undefined): void {

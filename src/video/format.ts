@@ -95,7 +95,7 @@ export function formatOf(file: string, explicit?: string): VideoFormat {
   }
   if (/[\\/]$/.test(file)) return 'png';
   if (isFormat(extension)) return extension;
-  const nearest = extension === 'mov' || extension === 'm4v' || extension === 'mkv' || extension === '' ? 'mp4' : 'png';
+  const nearest = ['jpg', 'jpeg', 'tif', 'tiff', 'bmp'].includes(extension) ? 'png' : 'mp4';
   throw inputError(
     op,
     `the extension of the output path must be one of ${NAMES.join(', ')}`,
@@ -125,7 +125,12 @@ export function checkPicture(format: VideoFormat, picture: { width: number; heig
     if (!Number.isInteger(value) || value < 1 || value > 16384)
       throw inputError('encodeVideo', `${side} must be a whole number from 1 to 16384`, value);
     if (evenSize && value % 2 !== 0)
-      throw inputError('encodeVideo', `${side} must be even for ${format}`, value, `${value - 1 || 2} or ${value + 1}`);
+      throw inputError(
+        'encodeVideo',
+        `${side} must be even for ${format}`,
+        value,
+        value === 1 ? '2' : `${value - 1} or ${value + 1}`,
+      );
   }
   const { fps } = picture;
   if (!(fps >= 0.1 && fps <= maxFps))
