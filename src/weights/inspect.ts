@@ -219,6 +219,6 @@ export const isComplete = (match: Match): boolean => match.matched === match.exp
 const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0);
 
 function messageOf(error: unknown): string {
-  if (error instanceof StepVideoError) return error.message;
+  if (error instanceof StepVideoError && error.kind === 'checkpoint') return error.message;
   throw error;
 }

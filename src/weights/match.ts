@@ -56,8 +56,8 @@ export function matchExpected(expected: ReadonlyMap<string, readonly number[]>, 
       : misshapen.length > 0
         ? 'the config.json that came with these weights'
         : missing.length > 0
-          ? 'downloading the checkpoint again, complete'
-          : 'a checkpoint of this model only, without other tensors';
+          ? 'the config.json that came with these weights, or downloading all of them again'
+          : 'the config.json that came with these weights, or a file without other tensors';
   throw checkpointError(
     `checkpoint ${source.path}`,
     `its tensors must be the ${expected.size} of the config, no more and no fewer: ${parts.join('; ')}`,
