@@ -147,10 +147,13 @@ export function requestIssues(input: unknown): RequestIssue[] {
   return issues.filter((issue, i) => issues.findIndex(({ field }) => field === issue.field) === i);
 }
 
-/** @throws input error for the first broken rule: `generate: frames must be 1 or a multiple of 17, got 20 (try 17 or 34)`. */
-export function parseRequest(input: unknown): GenerateRequest {
+/**
+ * `nameOf` is what the user calls a field: a flag, a form label.
+ * @throws input error for the first broken rule: `generate: frames must be 1 or a multiple of 17, got 20 (try 17 or 34)`.
+ */
+export function parseRequest(input: unknown, nameOf = (field: string): string => field): GenerateRequest {
   const issue = requestIssues(input)[0];
-  if (issue) throw requestError(issue);
+  if (issue) throw requestError({ ...issue, field: nameOf(issue.field) });
   return requestSchema.parse(input);
 }
 
