@@ -1,12 +1,16 @@
 /**
  * Safetensors files, read lazily: opening reads and checks the header only, tensors are read by range when asked for.
- * Does not know shards, models or names; the writer lives in safetensors-writer.ts.
+ * Does not know shards, models or names. The front door of the format: the writer and the entry types are re-exported here.
  */
 import { open } from 'node:fs/promises';
 import { missingFileError } from './file-errors.ts';
 import { readRange } from './file-range.ts';
 import { headerError, headerLength, parseHeader } from './safetensors-header.ts';
 import { createTensorSource, type TensorSource } from './tensor-entry.ts';
+
+export { encodeFloat } from './float-codec.ts';
+export { type TensorToWrite, writeSafetensors } from './safetensors-writer.ts';
+export type { DType, TensorEntry, TensorSource } from './tensor-entry.ts';
 
 export type SafetensorsFile = TensorSource & { readonly metadata: Readonly<Record<string, string>> };
 

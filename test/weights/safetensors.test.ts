@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -10,6 +11,13 @@ import { type DType, dtypeBytes, elementCount } from '../../src/weights/tensor-e
 import { safetensorsBytes, temporaryFolder, writeBytes } from './temporary.ts';
 
 const folder = temporaryFolder();
+
+const f32 = (begin: number, end: number, shape = [(end - begin) / 4]) => ({
+  dtype: 'F32',
+  shape,
+  data_offsets: [begin, end],
+});
+const data = (length: number) => new Uint8Array(length);
 
 const dtypes = Object.keys(dtypeBytes) as DType[];
 const anyShape = fc.array(fc.integer({ min: 0, max: 5 }), { maxLength: 4 });
@@ -89,6 +97,27 @@ describe('round trip', () => {
   });
 });
 
+describe('reading is lazy', () => {
+  it('opens a file of 5 GB (sparse) at once and reads 8 bytes behind the 32-bit limit', async () => {
+    const large = 5_000_000_000;
+    const header = { big: { dtype: 'U8', shape: [large], data_offsets: [0, large] }, last: f32(large, large + 8) };
+    const path = writeBytes(folder, safetensorsBytes(header, data(0)));
+    const start = statSync(path).size;
+    truncateSync(path, start + large + 8);
+    const handle = await open(path, 'r+');
+    await handle.write(new Uint8Array(Float32Array.of(1.5, -2).buffer), 0, 8, start + large);
+    await handle.close();
+    const before = process.memoryUsage().rss;
+    const file = await openSafetensors(path);
+    const entry = file.tensors.get('last');
+    if (entry === undefined) expect.fail('last');
+    expect(entry.offset).toBe(start + large);
+    expect([...(await file.readFloat32(entry))]).toEqual([1.5, -2]);
+    await file.close();
+    expect(process.memoryUsage().rss - before).toBeLessThan(500e6);
+  });
+});
+
 describe('writing is atomic', () => {
   it('leaves the old file and no temporary one when the data are wrong', async () => {
     const path = join(folder, 'kept.safetensors');
@@ -111,13 +140,6 @@ describe('writing is atomic', () => {
     await expect(writeSafetensors(missing, [])).rejects.toMatchObject({ kind: 'environment', op: `write ${missing}` });
   });
 });
-
-const f32 = (begin: number, end: number, shape = [(end - begin) / 4]) => ({
-  dtype: 'F32',
-  shape,
-  data_offsets: [begin, end],
-});
-const data = (length: number) => new Uint8Array(length);
 
 describe('bad files are refused before any data are read', () => {
   it.each<[string, Uint8Array, RegExp]>([
