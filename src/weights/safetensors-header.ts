@@ -7,7 +7,7 @@ import { duplicateKey } from './json-keys.ts';
 import { dtypeBytes, elementCount, isDType, type TensorEntry } from './tensor-entry.ts';
 
 /** The format's own limit. */
-export const largestHeader = 100_000_000;
+const largestHeader = 100_000_000;
 
 const again = 'downloading or copying the file again';
 
