@@ -10,11 +10,12 @@ export type Module = (x: Tensor) => Tensor;
 export function linear(
   scope: Scope,
   features: readonly [inFeatures: number, outFeatures: number],
-  options: { bias?: boolean; initial?: Initial } = {},
+  options: { bias?: boolean; initial?: Initial; biasInitial?: Initial } = {},
 ): Module {
   const [inFeatures, outFeatures] = features;
   const weight = scope.parameter('weight', [outFeatures, inFeatures], options.initial ?? fanIn(inFeatures));
-  const bias = options.bias === false ? undefined : scope.parameter('bias', [outFeatures], ZEROS);
+  const bias =
+    options.bias === false ? undefined : scope.parameter('bias', [outFeatures], options.biasInitial ?? ZEROS);
   return (x) => {
     const y = matmul(x, transposeLast(weight));
     return bias === undefined ? y : add(y, bias);

@@ -7,9 +7,12 @@ import { parameter, type Shape, type Tensor } from '../tensor/index.ts';
 
 /**
  * Start value of a parameter: a constant, or a normal distribution of the given deviation, perhaps only at the last index of
- * one axis and zero elsewhere (a causal convolution that does not yet see the past).
+ * one axis and zero elsewhere (a causal convolution that does not yet see the past), or a constant for each of equal blocks.
  */
-export type Initial = { readonly constant: number } | { readonly normal: number; readonly lastOf?: number };
+export type Initial =
+  | { readonly constant: number }
+  | { readonly normal: number; readonly lastOf?: number }
+  | { readonly blocks: readonly number[] };
 export type ParameterSpec = { readonly name: string; readonly shape: Shape; readonly initial: Initial };
 
 export class Scope {

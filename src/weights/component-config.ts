@@ -21,10 +21,19 @@ const transformerSchema = z
     /** Widths of Step-LLM and CLIP states; a single number means no CLIP path. */
     caption_channels: z.union([size, z.tuple([size, size])]).default([6144, 1024]),
     norm_eps: z.number().positive().default(1e-6),
+    /** Channels of a head for the rotary positions of frame, row and column; halves and quarters where it is not there. */
+    rope_ch_split: z.tuple([size, size, size]).optional(),
     // The released model has neither; both would add tensors and inputs.
     norm_elementwise_affine: z.literal(false).default(false),
     use_additional_conditions: z.literal(false).default(false),
   })
+  .refine(
+    ({ rope_ch_split: split, attention_head_dim: width }) =>
+      split === undefined
+        ? width % 8 === 0
+        : split.every((part) => part % 2 === 0) && split.reduce((a, b) => a + b) === width,
+    'rope_ch_split must be even numbers that add up to attention_head_dim (which must be a multiple of 8 where there is no split)',
+  )
   .transform((c) => ({ ...c, out_channels: c.out_channels ?? c.in_channels }));
 
 const half = z.object({ ch: size, ch_mult: z.array(size).length(4), num_res_blocks: z.int().nonnegative() });

@@ -1,0 +1,64 @@
+/**
+ * Self-attention over video tokens and cross-attention to text: projections interleaved per head, RMSNorm on queries and keys.
+ * Rotation is handed in; norms around, gates and residuals are the block's.
+ */
+import { linear, type Module } from '../nn/linear.ts';
+import { rmsNorm } from '../nn/norm.ts';
+import type { Scope } from '../nn/scope.ts';
+import { type AttentionForm, attention, dim, reshape, slice, type Tensor, transpose } from '../tensor/index.ts';
+
+const QK_EPSILON = 1e-6;
+
+export type AttentionConfig = { readonly heads: number; readonly headDim: number; readonly form: AttentionForm };
+
+/** Projected [B, N, heads · parts · headDim], parts side by side within each head -> `parts` tensors [B, heads, N, headDim]. */
+function headParts(x: Tensor, { heads, headDim }: AttentionConfig, parts: number): Tensor[] {
+  const [batch, tokens] = [dim(x.shape, 0), dim(x.shape, 1)];
+  const apart = transpose(reshape(x, [batch, tokens, heads, parts, headDim]), [3, 0, 2, 1, 4]);
+  return Array.from({ length: parts }, (_, i) => reshape(slice(apart, 0, i, i + 1), [batch, heads, tokens, headDim]));
+}
+
+/** [B, heads, N, headDim] -> [B, N, heads · headDim]. */
+function joinHeads(x: Tensor): Tensor {
+  const [batch, heads, tokens, headDim] = x.shape as readonly [number, number, number, number];
+  return reshape(transpose(x, [0, 2, 1, 3]), [batch, tokens, heads * headDim]);
+}
+
+const scaleOf = (config: AttentionConfig): number => 1 / Math.sqrt(config.headDim);
+
+/** x [B, N, D] attends to itself, wholly; `rotate` places queries and keys. `observe` sees q after its norm as [B, heads, N, headDim]. */
+export function selfAttention(
+  scope: Scope,
+  config: AttentionConfig,
+): (x: Tensor, rotate: Module, observe?: (name: string, x: Tensor) => void) => Tensor {
+  const width = config.heads * config.headDim;
+  const wqkv = linear(scope.at('wqkv'), [width, 3 * width], { bias: false });
+  const wo = linear(scope.at('wo'), [width, width], { bias: false });
+  const qNorm = rmsNorm(scope.at('q_norm'), config.headDim, QK_EPSILON);
+  const kNorm = rmsNorm(scope.at('k_norm'), config.headDim, QK_EPSILON);
+  return (x, rotate, observe = () => {}) => {
+    const [q, k, v] = headParts(wqkv(x), config, 3) as [Tensor, Tensor, Tensor]; //       [B, heads, N, headDim]
+    const query = qNorm(q);
+    observe('q_norm', query);
+    const attended = attention(rotate(query), rotate(kNorm(k)), v, { scale: scaleOf(config), form: config.form });
+    return wo(joinHeads(attended)); //                                                    [B, N, D]
+  };
+}
+
+/** x [B, N, D] attends to text [B, L, D]; `bias` [B, 1, 1 or N, L] is added to the logits. No positions. */
+export function crossAttention(
+  scope: Scope,
+  config: AttentionConfig,
+): (x: Tensor, text: Tensor, bias: Tensor) => Tensor {
+  const width = config.heads * config.headDim;
+  const wq = linear(scope.at('wq'), [width, width], { bias: false });
+  const wkv = linear(scope.at('wkv'), [width, 2 * width], { bias: false });
+  const wo = linear(scope.at('wo'), [width, width], { bias: false });
+  const qNorm = rmsNorm(scope.at('q_norm'), config.headDim, QK_EPSILON);
+  const kNorm = rmsNorm(scope.at('k_norm'), config.headDim, QK_EPSILON);
+  return (x, text, bias) => {
+    const [q] = headParts(wq(x), config, 1) as [Tensor]; //                               [B, heads, N, headDim]
+    const [k, v] = headParts(wkv(text), config, 2) as [Tensor, Tensor]; //                [B, heads, L, headDim]
+    return wo(joinHeads(attention(qNorm(q), kNorm(k), v, { scale: scaleOf(config), bias, form: config.form })));
+  };
+}

@@ -1,0 +1,76 @@
+/**
+ * Three-part rotary position: the channels of a head are shared out to frame, row and column, each part rotated by its own coordinate.
+ * Knows the grid; does not know attention.
+ */
+import { internalError } from '../errors.ts';
+import type { Module } from '../nn/linear.ts';
+import { add, constant, matmul, mul } from '../tensor/index.ts';
+import type { TransformerConfig } from '../weights/component-config.ts';
+
+const BASE = 1e4;
+
+/** Frames, rows and columns of tokens. */
+export type Grid = readonly [frames: number, rows: number, columns: number];
+/** Channels of a head for frame, row and column; all even. */
+export type RopeSplit = readonly [frame: number, row: number, column: number];
+
+/** The config's own split, or half of a head for time and a quarter each for rows and columns (64, 32, 32 of the official 128). */
+export function ropeSplit({
+  attention_head_dim: width,
+  rope_ch_split,
+}: Pick<TransformerConfig, 'attention_head_dim' | 'rope_ch_split'>): RopeSplit {
+  return rope_ch_split ?? [width / 2, width / 4, width / 4];
+}
+
+/** Cosine and sine of every token's angle in every channel, each [tokens, sum of split] flat; tokens in raster order (frame, row, column). */
+export function ropeTables(grid: Grid, split: RopeSplit): { cos: Float32Array; sin: Float32Array } {
+  if (split.some((width) => width % 2 !== 0)) throw internalError('rope', 'every part must be even', split);
+  const [frames, rows, columns] = grid;
+  const width = split[0] + split[1] + split[2];
+  const cos = new Float32Array(frames * rows * columns * width);
+  const sin = new Float32Array(cos.length);
+  const frequencies = split.map((part) =>
+    Float32Array.from({ length: part / 2 }, (_, i) => 1 / Math.fround(BASE ** Math.fround((2 * i) / part))),
+  );
+  let at = 0;
+  for (let f = 0; f < frames; f++)
+    for (let h = 0; h < rows; h++)
+      for (let w = 0; w < columns; w++) {
+        [f, h, w].forEach((position, axis) => {
+          const own = frequencies[axis] as Float32Array;
+          for (let i = 0; i < 2 * own.length; i++, at++) {
+            const angle = Math.fround(position * (own[i % own.length] as number));
+            cos[at] = Math.cos(angle);
+            sin[at] = Math.sin(angle);
+          }
+        });
+      }
+  return { cos, sin };
+}
+
+/** The matrix that takes (a, b), the halves of each part, to (-b, a): [width, width] flat. */
+function quarterTurn(split: RopeSplit): Float32Array {
+  const width = split[0] + split[1] + split[2];
+  const turn = new Float32Array(width * width);
+  let start = 0;
+  for (const part of split) {
+    const half = part / 2;
+    for (let i = start; i < start + half; i++) {
+      turn[(i + half) * width + i] = -1;
+      turn[i * width + i + half] = 1;
+    }
+    start += part;
+  }
+  return turn;
+}
+
+/** Rotates queries or keys [B, heads, tokens, headDim] by their places in `grid`. The turn is a product, which devices do faster than six slices. */
+export function rotary(grid: Grid, split: RopeSplit): Module {
+  const tokens = grid[0] * grid[1] * grid[2];
+  const width = split[0] + split[1] + split[2];
+  const tables = ropeTables(grid, split);
+  const cos = constant(tables.cos, [tokens, width]);
+  const sin = constant(tables.sin, [tokens, width]);
+  const turn = constant(quarterTurn(split), [width, width]);
+  return (x) => add(mul(x, cos), mul(matmul(x, turn), sin));
+}
