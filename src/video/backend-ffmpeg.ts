@@ -107,7 +107,7 @@ async function* decode(reading: Reading, file: string, signal?: AbortSignal): As
   const child = spawn(
     reading.program,
     [
-      ...[...QUIET, '-i', asUrl(file), '-map', '0:v:0', reading.passthrough, 'passthrough'],
+      ...[...QUIET, '-xerror', '-i', asUrl(file), '-map', '0:v:0', reading.passthrough, 'passthrough'],
       ...['-vf', 'scale=out_range=pc:flags=accurate_rnd+full_chroma_int+full_chroma_inp', '-pix_fmt', 'rgb24'],
       ...['-f', 'rawvideo', 'pipe:1'],
     ],
@@ -166,14 +166,14 @@ async function ask(prober: string, file: string, extra: string[]): Promise<Probe
 
 async function streamSize(prober: string, file: string): Promise<{ width: number; height: number }> {
   const stream = (await ask(prober, file, [])).streams[0];
-  if (!stream) throw new StepVideoError('input', 'readFrames', 'the file must hold a video stream', file);
+  if (!stream) throw new StepVideoError('data', 'readFrames', 'the file must hold a video stream', file);
   return stream;
 }
 
 async function probe(prober: string, file: string): Promise<VideoProbe> {
   const { format, streams } = await ask(prober, file, ['-count_packets']);
   const stream = streams[0];
-  if (!stream) throw new StepVideoError('input', 'probe', 'the file must hold a video stream', file);
+  if (!stream) throw new StepVideoError('data', 'probe', 'the file must hold a video stream', file);
   const [num = 0, den = 1] = (stream.avg_frame_rate ?? '0/1').split('/').map(Number);
   return {
     container: format.format_name,

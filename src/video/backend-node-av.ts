@@ -155,7 +155,7 @@ function check(code: number, what: string): void {
 async function* decode(file: string, signal?: AbortSignal): AsyncGenerator<DecodedFrame> {
   await using input = await Demuxer.open(file);
   const stream = input.video();
-  if (!stream) throw inputError('readFrames', 'the file must hold a video stream', file);
+  if (!stream) throw new StepVideoError('data', 'readFrames', 'the file must hold a video stream', file);
   using decoder = await Decoder.create(stream, { context: { threadCount: 0 } });
   using filter = FilterAPI.create('scale=out_range=pc:flags=accurate_rnd+full_chroma_int+full_chroma_inp,format=rgb24');
   let index = 0;
@@ -174,7 +174,7 @@ async function* decode(file: string, signal?: AbortSignal): AsyncGenerator<Decod
 async function probe(file: string): Promise<VideoProbe> {
   await using input = await Demuxer.open(file);
   const stream = input.video();
-  if (!stream) throw inputError('probe', 'the file must hold a video stream', file);
+  if (!stream) throw new StepVideoError('data', 'probe', 'the file must hold a video stream', file);
   const { codecpar, avgFrameRate } = stream;
   let frames = 0;
   for await (const packet of input.packets(stream.index)) {

@@ -5,7 +5,7 @@
 import { inputError, StepVideoError } from '../errors.ts';
 import type { Coding } from './format.ts';
 
-export type BackendName = 'node-av' | 'ffmpeg';
+type BackendName = 'node-av' | 'ffmpeg';
 
 /** One encoding: `frames` (RGB8, [height, width, 3]) go to `file`, which is created or overwritten. */
 export type EncodeJob = {
@@ -44,7 +44,7 @@ export type VideoBackend = {
 };
 
 /** How a backend is opened: the backend, or the reason why it cannot be had here. */
-export type BackendOpeners = Record<BackendName, () => Promise<VideoBackend>>;
+type BackendOpeners = Record<BackendName, () => Promise<VideoBackend>>;
 
 const OPENERS: BackendOpeners = {
   'node-av': async () => (await import('./backend-node-av.ts')).openNodeAv(),

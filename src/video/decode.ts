@@ -20,9 +20,18 @@ const PAGES_BYTES = 64 << 20;
 
 /**
  * The frames of a video file, or of the png frames that `file` stands for, in order: RGB8 [height, width, 3].
- * @throws input error for a path that is not there or holds no video; the backend's error for a damaged file.
+ * @throws input error for a path that is not there; data error for one that holds no video or is damaged (webm and gif
+ * that end early cannot be told from shorter ones: they give the frames that are there).
  */
 export async function* readFrames(file: string, options: ReadOptions = {}): AsyncGenerator<DecodedFrame> {
+  try {
+    yield* decoded(file, options);
+  } catch (error) {
+    throw readFailure(error, 'readFrames', file);
+  }
+}
+
+async function* decoded(file: string, options: ReadOptions): AsyncGenerator<DecodedFrame> {
   const kind = await kindOf(file);
   if (kind === 'png') {
     let index = 0;
@@ -36,6 +45,12 @@ export async function* readFrames(file: string, options: ReadOptions = {}): Asyn
 
 /** Size, rate, counted frames, codec, colour and tags of a video file or of png frames. */
 export async function probe(file: string, options: ReadOptions = {}): Promise<VideoProbe> {
+  return facts(file, options).catch((error) => {
+    throw readFailure(error, 'probe', file);
+  });
+}
+
+async function facts(file: string, options: ReadOptions): Promise<VideoProbe> {
   const kind = await kindOf(file);
   if (kind === 'other') return (options.backend ?? (await pickBackend())).probe(file);
   const files = kind === 'png' ? await listPngSequence(file) : [file];
@@ -69,7 +84,7 @@ export async function readVideoMetadata(
     }
     return undefined;
   }
-  const { tags } = await (options.backend ?? (await pickBackend())).probe(file);
+  const { tags } = await probe(file, options);
   return parseMetadataText(Object.entries(tags).find(([name]) => name.toLowerCase() === 'comment')?.[1]);
 }
 
@@ -109,6 +124,19 @@ async function* readAnimation(file: string, signal?: AbortSignal): AsyncGenerato
       yield { rgb: stack.rgb.slice(i * size, (i + 1) * size), width: stack.width, height, index: first + i };
     }
   }
+}
+
+function readFailure(error: unknown, op: string, file: string): StepVideoError {
+  if (error instanceof StepVideoError && error.op !== 'ffmpeg') return error;
+  const why = (error instanceof Error ? error.message : String(error)).trim().split('\n').at(-1);
+  return new StepVideoError(
+    'data',
+    op,
+    'the file must be a whole video or picture',
+    `${file} (${why})`,
+    undefined,
+    error,
+  );
 }
 
 async function pixels(image: Sharp): Promise<{ rgb: Uint8Array; width: number; height: number }> {

@@ -68,12 +68,19 @@ export async function prepareTarget(file: string, format: VideoFormat): Promise<
   return { target, part: path.join(beside, `.${path.basename(target)}.${randomBytes(6).toString('hex')}.part`) };
 }
 
-/** What a failure while writing `file` means to the caller: a full disk is named as such, the rest is passed on. */
-export function writeFailure(error: unknown, file: string): unknown {
+/**
+ * What a failure while writing `file` means to the caller: a full disk is named as such, our own errors are passed on,
+ * anything else is the codec's or the system's.
+ */
+export function writeFailure(error: unknown, file: string): StepVideoError {
   const { code, message } = error as { code?: unknown; message?: unknown };
   const full =
     code === 'ENOSPC' || code === 'EDQUOT' || /no space left on device|disk quota exceeded/i.test(String(message));
-  if (!full) return error;
+  if (!full && error instanceof StepVideoError) return error;
+  if (!full) {
+    const got = `${String(message ?? error)} while writing ${file}`;
+    return new StepVideoError('environment', 'encodeVideo', 'the encoder must run to its end', got, undefined, error);
+  }
   return new StepVideoError(
     'environment',
     'encodeVideo',

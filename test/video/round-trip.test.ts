@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -67,6 +67,22 @@ for (const [name, backend] of Object.entries(BACKENDS))
       expect(colour).toEqual({ matrix: 'bt709', primaries: 'bt709', transfer: 'bt709', range: 'tv' });
       const [first] = await collect(readFrames(file, given));
       expect(psnr(first!, red)).toBeGreaterThan(40);
+    });
+
+    test('a file that is no video, and one cut off, are data errors', async () => {
+      const file = path.join(directory, `${name}-broken.mp4`);
+      await writeFile(file, 'these are not the frames');
+      await expect(probe(file, given)).rejects.toMatchObject({ kind: 'data', op: 'probe' });
+      await expect(collect(readFrames(file, given))).rejects.toMatchObject({ kind: 'data', op: 'readFrames' });
+      await expect(readVideoMetadata(file, given)).rejects.toMatchObject({ kind: 'data' });
+      await encodeVideo(pictures(5), { path: file, ...SIZE, fps: 12, metadata: {}, ...given });
+      const whole = await readFile(file);
+      await writeFile(file, whole.subarray(0, 300));
+      await expect(collect(readFrames(file, given))).rejects.toMatchObject({ kind: 'data', op: 'readFrames' });
+      await writeFile(file, whole.subarray(0, whole.length * 0.85));
+      await expect(collect(readFrames(file, given))).rejects.toMatchObject({ kind: 'data', op: 'readFrames' });
+      await writeFile(file.replace('mp4', 'webp'), 'RIFF\0\0\0\0WEBPVP8X');
+      await expect(probe(file.replace('mp4', 'webp'))).rejects.toMatchObject({ kind: 'data' });
     });
 
     test('gif: the backend decodes it too', async () => {

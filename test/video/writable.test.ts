@@ -1,6 +1,7 @@
 import { chmod, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { StepVideoError } from '../../src/errors.ts';
 import { encodeVideo } from '../../src/video/encode.ts';
 import { assertWritable, writeFailure } from '../../src/video/writable.ts';
 import { everything, picture, SIZE, temporary } from './clip.ts';
@@ -64,13 +65,19 @@ test.skipIf(!posix)('a symbolic link stays a link: its target is replaced', asyn
   expect((await readFile(at('real.webp'))).toString('latin1', 0, 4)).toBe('RIFF');
 });
 
-test('only a full disk is renamed; other errors pass', () => {
+test('a full disk is named, our own errors pass, others are wrapped', () => {
+  const ours = new StepVideoError('aborted', 'x', 'y');
+  expect(writeFailure(ours, 'a.mp4')).toBe(ours);
   const other = new Error('codec trouble');
-  expect(writeFailure(other, 'a.mp4')).toBe(other);
+  expect(writeFailure(other, 'a.mp4')).toMatchObject({
+    kind: 'environment',
+    message: 'encodeVideo: the encoder must run to its end, got codec trouble while writing a.mp4',
+    cause: other,
+  });
   for (const error of [
     Object.assign(new Error('x'), { code: 'ENOSPC' }),
     Object.assign(new Error('x'), { code: 'EDQUOT' }),
     new Error('node-av could not write a frame: No space left on device'),
   ])
-    expect(writeFailure(error, 'a.mp4')).toMatchObject({ kind: 'environment', cause: error });
+    expect(writeFailure(error, 'a.mp4')).toMatchObject({ rule: 'the disk must have room for the video', cause: error });
 });
