@@ -58,8 +58,8 @@ export async function buildEmojiWorld(options: BuildOptions): Promise<{ world: W
     const assets = new Map(wanted.map((subject) => [`package/assets/${subject.codepoint}.webp`, subject]));
     for (const [path, webp] of await readTarball(tarballs.get(source)!, new Set(assets.keys()))) {
       if (signal?.aborted) throw new StepVideoError('aborted', 'data build', 'stopped while making sprites');
-      const { source: _, ...subject } = assets.get(path)!;
-      const sprite = await decodeSprite(webp, SPRITE_SIZE);
+      const { source: _, onlyPage, ...subject } = assets.get(path)!;
+      const sprite = await decodeSprite(webp, SPRITE_SIZE, onlyPage);
       await writeFile(spritePath(outDir, subject.codepoint), sprite.pixels);
       world.subjects.push({
         ...subject,
@@ -71,7 +71,12 @@ export async function buildEmojiWorld(options: BuildOptions): Promise<{ world: W
         source: `${source.name}@${source.version}`,
         sha256: sha256(sprite.pixels),
       });
-      options.onProgress?.({ stage: 'sprites', subject: subject.id, done: world.subjects.length, total: subjects.length });
+      options.onProgress?.({
+        stage: 'sprites',
+        subject: subject.id,
+        done: world.subjects.length,
+        total: subjects.length,
+      });
     }
   }
   const order = subjects.map((subject) => subject.id);
@@ -84,9 +89,9 @@ export async function buildEmojiWorld(options: BuildOptions): Promise<{ world: W
 
 /**
  * A webp, animated or still → a sprite of `size` × `size` at 12 frames/s: output frame k shows what the animation shows at
- * k/12 s. The picture must be square and its side a multiple of nothing in particular; it is only made smaller.
+ * k/12 s, or just page `onlyPage` as a still. @throws StepVideoError `data` unless it is square and at least `size` wide.
  */
-export async function decodeSprite(webp: Buffer, size: number): Promise<Sprite> {
+export async function decodeSprite(webp: Buffer, size: number, onlyPage?: number): Promise<Sprite> {
   const image = sharp(webp, { animated: true });
   const { pages = 1, delay = [], width, pageHeight, height } = await image.metadata();
   const from = width;
@@ -95,7 +100,7 @@ export async function decodeSprite(webp: Buffer, size: number): Promise<Sprite> 
     throw new StepVideoError('data', 'data build', `an emoji must be square and at least ${size} pixels wide`, got);
   }
   const rgba = await image.ensureAlpha().raw().toBuffer(); // [pages, from, from, 4]
-  const shown = timeline(delay.slice(0, pages));
+  const shown = onlyPage === undefined ? timeline(delay.slice(0, pages)) : [Math.min(onlyPage, pages - 1)];
   const bytes = size * size * 4;
   const pixels = new Uint8Array(shown.length * bytes);
   for (const [index, page] of shown.entries()) {
@@ -120,7 +125,10 @@ function timeline(delays: readonly number[]): number[] {
   return shown;
 }
 
-async function fetchAll(packages: readonly PinnedPackage[], options: BuildOptions): Promise<Map<PinnedPackage, string>> {
+async function fetchAll(
+  packages: readonly PinnedPackage[],
+  options: BuildOptions,
+): Promise<Map<PinnedPackage, string>> {
   const { outDir, registry, signal, onProgress } = options;
   const tarballs = new Map<PinnedPackage, string>();
   for (const pinned of packages) {
@@ -148,7 +156,8 @@ async function readLabels(tarball: string): Promise<(codepoint: string) => { en:
   return (codepoint) => {
     const hexcode = codepoint.toUpperCase().replace(/-FE0F$/, '');
     const label = { en: en.get(hexcode), zh: zh.get(hexcode) };
-    if (!label.en || !label.zh) throw new StepVideoError('data', 'data build', 'emojibase must name every subject', hexcode);
+    if (!label.en || !label.zh)
+      throw new StepVideoError('data', 'data build', 'emojibase must name every subject', hexcode);
     return { en: label.en, zh: label.zh };
   };
 }

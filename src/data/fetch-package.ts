@@ -100,11 +100,16 @@ async function download(url: string, path: string, { signal, onBytes }: FetchPac
         done(null, chunk);
       },
     });
-    await pipeline(Readable.fromWeb(response.body as Parameters<typeof Readable.fromWeb>[0]), count, createWriteStream(path));
+    await pipeline(
+      Readable.fromWeb(response.body as Parameters<typeof Readable.fromWeb>[0]),
+      count,
+      createWriteStream(path),
+    );
   } catch (error) {
     if (error instanceof StepVideoError) throw error;
     if (signal?.aborted) throw new StepVideoError('aborted', OP, 'stopped while downloading', url);
-    const reason = error instanceof Error ? ((error.cause as Error | undefined)?.message ?? error.message) : String(error);
+    const reason =
+      error instanceof Error ? ((error.cause as Error | undefined)?.message ?? error.message) : String(error);
     const hint = 'checking the network, or npm_config_registry';
     throw new StepVideoError('data', OP, `${url} must be downloadable`, reason, hint, error);
   }
@@ -119,7 +124,13 @@ async function integrityOf(path: string, signal?: AbortSignal): Promise<string> 
 async function requireIntegrity(pinned: PinnedPackage, got: string, cached?: string): Promise<void> {
   if (got === pinned.integrity) return;
   const rule = `package ${pinned.name}@${pinned.version} must have the hash ${pinned.integrity}`;
-  throw new StepVideoError('data', OP, rule, got, cached ? `deleting ${cached} and building again` : 'another registry');
+  throw new StepVideoError(
+    'data',
+    OP,
+    rule,
+    got,
+    cached ? `deleting ${cached} and building again` : 'another registry',
+  );
 }
 
 async function exists(path: string): Promise<boolean> {

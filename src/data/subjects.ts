@@ -11,7 +11,11 @@ export type SubjectRole = 'trained' | 'unseen';
  * What a subject is called. `english[0]` and `chinese[0]` are the usual names, the rest synonyms; an English name comes
  * without article. `measure` is the Chinese measure word after 一.
  */
-export type SubjectNames = { readonly english: readonly string[]; readonly chinese: readonly string[]; readonly measure: string };
+export type SubjectNames = {
+  readonly english: readonly string[];
+  readonly chinese: readonly string[];
+  readonly measure: string;
+};
 
 /** One emoji: `id` names it in scenes and files, `codepoint` is its file name in `source`. */
 export type SubjectEntry = SubjectNames & {
@@ -19,9 +23,19 @@ export type SubjectEntry = SubjectNames & {
   readonly codepoint: string;
   readonly role: SubjectRole;
   readonly source: PinnedPackage;
+  /** Only this page of the animation is used: the rest swells or hops so much that it would read as a motion of the scene. */
+  readonly onlyPage?: number;
 };
 
-type Row = readonly [id: string, codepoint: string, source: PinnedPackage, english: string, chinese: string, measure: string];
+type Row = readonly [
+  id: string,
+  codepoint: string,
+  source: PinnedPackage,
+  english: string,
+  chinese: string,
+  measure: string,
+  onlyPage?: number,
+];
 
 // One line per subject; names are separated by commas.
 const TRAINED: readonly Row[] = [
@@ -33,13 +47,13 @@ const TRAINED: readonly Row[] = [
   ['dog', '1f436', ANIMATED_EMOJI_1, 'dog,brown dog', '狗,小狗', '只'],
   ['fish', '1f41f', ANIMATED_EMOJI_1, 'fish,blue fish', '鱼,蓝鱼', '条'],
   ['frog', '1f438', ANIMATED_EMOJI_1, 'frog,green frog', '青蛙', '只'],
-  ['heart', '2764-fe0f', ANIMATED_EMOJI_4, 'heart,red heart', '爱心,红心', '颗'],
+  ['heart', '2764-fe0f', ANIMATED_EMOJI_4, 'heart,red heart', '爱心,红心', '颗', 0],
   ['mushroom', '1f344', ANIMATED_EMOJI_1, 'mushroom,red mushroom', '蘑菇,红蘑菇', '个'],
   ['panda', '1f43c', ANIMATED_EMOJI_1, 'panda', '熊猫', '只'],
   ['penguin', '1f427', ANIMATED_EMOJI_1, 'penguin', '企鹅', '只'],
   ['pig', '1f437', ANIMATED_EMOJI_1, 'pig,pink pig', '猪,小猪', '头'],
   ['rocket', '1f680', ANIMATED_EMOJI_3, 'rocket', '火箭', '枚'],
-  ['star', '2b50', ANIMATED_EMOJI_4, 'star,yellow star', '星星,黄星星', '颗'],
+  ['star', '2b50', ANIMATED_EMOJI_4, 'star,yellow star', '星星,黄星星', '颗', 0],
   ['sun', '1f31e', ANIMATED_EMOJI_1, 'sun,smiling sun', '太阳', '个'],
 ];
 
@@ -56,7 +70,7 @@ const UNSEEN: readonly Row[] = [
 
 const entry =
   (role: SubjectRole) =>
-  ([id, codepoint, source, english, chinese, measure]: Row): SubjectEntry => ({
+  ([id, codepoint, source, english, chinese, measure, onlyPage]: Row): SubjectEntry => ({
     id,
     codepoint,
     role,
@@ -64,6 +78,7 @@ const entry =
     english: english.split(','),
     chinese: chinese.split(','),
     measure,
+    ...(onlyPage === undefined ? {} : { onlyPage }),
   });
 
 /** Every subject that `buildEmojiWorld` makes, trained ones first, each group by id. */

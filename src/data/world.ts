@@ -51,7 +51,8 @@ export type WorldFile = z.infer<typeof worldSchema>;
 export type World = { readonly subjects: readonly Subject[]; sprite(id: string): Sprite; subject(id: string): Subject };
 
 /** Path of a subject's sprite file: premultiplied RGBA8 [frames, size, size, 4], no header. */
-export const spritePath = (directory: string, codepoint: string): string => join(directory, 'sprites', `${codepoint}.bin`);
+export const spritePath = (directory: string, codepoint: string): string =>
+  join(directory, 'sprites', `${codepoint}.bin`);
 
 /** A world from parts already in memory; `sprites` must hold every subject's id. */
 export function createWorld(subjects: readonly Subject[], sprites: ReadonlyMap<string, Sprite>): World {
@@ -86,7 +87,8 @@ export async function loadWorld(directory: string): Promise<World> {
     });
     const expected = subject.frames * subject.size * subject.size * 4;
     if (pixels.length !== expected) throw dataError(`${path} must hold ${expected} bytes`, pixels.length);
-    if (sha256(pixels) !== subject.sha256) throw dataError(`${path} must have sha256 ${subject.sha256}`, sha256(pixels));
+    if (sha256(pixels) !== subject.sha256)
+      throw dataError(`${path} must have sha256 ${subject.sha256}`, sha256(pixels));
     sprites.set(subject.id, { frames: subject.frames, size: subject.size, pixels });
   }
   return createWorld(file.subjects, sprites);

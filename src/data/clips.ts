@@ -1,0 +1,85 @@
+/**
+ * Training clips made on the fly: clip i of a seed is a pure function of (seed, i), so a sampler resumes from one integer.
+ * Composes scenes, pixels and captions; does not know tensors, batches or models.
+ */
+import { inputError } from '../errors.ts';
+import { captionOf } from './captions.ts';
+import { poseAt } from './motion.ts';
+import { type Random, randomStream } from './random.ts';
+import { type SampleOptions, sampleScene } from './sample.ts';
+import { type PictureWindow, renderScene, SCENE_SIZE, type Scene } from './scene.ts';
+import type { World } from './world.ts';
+
+/** One clip: `pixels` is RGB8 [frames, height, width, 3]. */
+export type Clip = {
+  readonly pixels: Uint8Array;
+  readonly frames: number;
+  readonly height: number;
+  readonly width: number;
+  readonly scene: Scene;
+  readonly caption: string;
+};
+
+/**
+ * `frames` × `size` × `size` clips (128 pixels unless told); `crop` cuts a random square of that side around the subject;
+ * `stills` gives one frame from anywhere in a clip of `frames`. `scenes` restricts what is drawn (by default: trained
+ * subjects in triples that are not held out).
+ */
+export type ClipSamplerOptions = {
+  world: World;
+  seed: number;
+  frames: number;
+  size?: number;
+  crop?: number;
+  stills?: boolean;
+  scenes?: Omit<SampleOptions, 'frames'>;
+};
+
+/** An endless, resumable stream of clips. `state()` is the index of the next one. */
+export type ClipSampler = Iterator<Clip, never> & {
+  next(): { done: false; value: Clip };
+  state(): number;
+  restore(index: number): void;
+  clip(index: number): Clip;
+};
+
+/** A sampler at index 0. @throws StepVideoError `input` on a crop larger than the picture. */
+export function clipSampler(options: ClipSamplerOptions): ClipSampler {
+  const { world, seed, frames, size = SCENE_SIZE, crop, stills = false } = options;
+  if (crop !== undefined && crop > size) throw inputError('clip sampler', `crop must be at most ${size}`, crop);
+  let index = 0;
+  const clip = (at: number): Clip => {
+    const random = randomStream(seed, at);
+    const scene = sampleScene(random, world, { ...options.scenes, frames });
+    const caption = captionOf(world, scene, random);
+    const first = stills ? random.integer(frames) : 0;
+    const count = stills ? 1 : frames;
+    const window = crop === undefined ? undefined : cropAround(random, scene, { first, count, size, crop });
+    const pixels = renderScene(world, scene, { frames: count, size, first, ...(window ? { window } : {}) });
+    return { pixels, frames: count, height: crop ?? size, width: crop ?? size, scene, caption };
+  };
+  return {
+    next: () => ({ done: false, value: clip(index++) }),
+    state: () => index,
+    restore: (to) => {
+      index = to;
+    },
+    clip,
+  };
+}
+
+/** A square window whose middle is near the subject's place in the middle of the shown frames. */
+function cropAround(
+  random: Random,
+  scene: Scene,
+  { first, count, size, crop }: { first: number; count: number; size: number; crop: number },
+): PictureWindow {
+  const scale = size / SCENE_SIZE;
+  const pose = poseAt(scene.motion, scene.start, first + (count - 1) / 2);
+  const wander = (pose.width * scale) / 3; // so that edges of the subject come into small crops as often as its middle
+  const corner = (centre: number): number => {
+    const wanted = Math.round(centre * scale + random.between(-wander, wander) - crop / 2);
+    return Math.max(0, Math.min(size - crop, wanted));
+  };
+  return { x: corner(pose.x), y: corner(pose.y), width: crop, height: crop };
+}
