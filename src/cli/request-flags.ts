@@ -27,7 +27,7 @@ export const REQUEST_FLAGS: readonly Flag[] = shown.map(({ flag, value, about })
  */
 export function requestFromFlags(values: Record<string, FlagValue>, words: readonly string[]): GenerateRequest {
   if (words.length > 1) {
-    throw inputError('generate', 'the prompt must be one word to the shell', words.join(' '), `"${words.join(' ')}"`);
+    throw inputError('generate', 'the prompt must be one argument', words.join(' '), `"${words.join(' ')}"`);
   }
   const input: Record<string, unknown> = words.length === 1 ? { prompt: words[0] } : {};
   for (const { field, flag } of shown) {
