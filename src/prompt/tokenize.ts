@@ -21,7 +21,7 @@ export type Tokenizers = {
   /** Ids of `text`, as it stands. @throws input error where it is not a string. */
   tokenizePrompt(text: string): PromptTokens;
   /**
-   * Words, symbols and emoji of `text` that a tokenizer can only spell: that become [UNK] for CLIP, or bytes or
+   * Words and emoji of `text` that a tokenizer can only spell: that become [UNK] for CLIP, or bytes or
    * the unknown piece for Step-LLM. Each once, in order, as written.
    */
   unknownWords(text: string): string[];
@@ -60,7 +60,7 @@ const words = new Intl.Segmenter('en', { granularity: 'word' });
 function unknownWords(text: string, llm: StepTokenizer, clip: WordPieceTokenizer): string[] {
   const unknown = new Set<string>();
   for (const { segment, index } of words.segment(text)) {
-    if (/^[\s\p{P}\p{C}]*$/u.test(segment) || unknown.has(segment)) continue;
+    if (!/[\p{L}\p{N}\p{Extended_Pictographic}\p{Regional_Indicator}]/u.test(segment)) continue; // spaces, punctuation
     // A word inside a run of text, as in Chinese, is not preceded by a space; no other context is looked at.
     const dummyPrefix = index === 0 || /\s/.test(text[index - 1]!) ? undefined : false;
     const known =
