@@ -92,7 +92,7 @@ function lines(world: World): Progress {
 
 function warnOfUnknownWords(world: World, words: string[]): void {
   if (words.length === 0) return;
-  world.note(`the model has never seen: ${words.join(', ')}. It was given the rest of the prompt and those in pieces.`);
+  world.note(`the model does not know: ${words.join(', ')}`);
 }
 
 /** Seconds as a person says them: 8 s, 3 min 20 s, 2 h 5 min. */
