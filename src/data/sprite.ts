@@ -18,8 +18,8 @@ const levelCache = new WeakMap<Sprite, Map<number, SpriteLevel>>();
 export function spriteLevel(sprite: Sprite, frame: number, drawnSize: number): SpriteLevel {
   const index = ((frame % sprite.frames) + sprite.frames) % sprite.frames;
   const size = LEVELS.find((level) => level >= drawnSize && level < sprite.size) ?? sprite.size;
-  let cache = levelCache.get(sprite);
-  if (!cache) levelCache.set(sprite, (cache = new Map()));
+  const cache = levelCache.get(sprite) ?? new Map<number, SpriteLevel>();
+  levelCache.set(sprite, cache);
   const key = size * 0x10000 + index;
   let level = cache.get(key);
   if (!level) {
