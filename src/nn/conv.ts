@@ -2,7 +2,7 @@
  * Convolutions over video features kept as [B, T, C, H, W]: frames are pictures, and a causal 3-D convolution is 2-D ones
  * over frames shifted in time, which devices run faster than their own 3-D kernels.
  */
-import { add, concat, conv2d, dim, pad, reshape, slice, type Tensor } from '../tensor/index.ts';
+import { add, concat, conv2d, dim, pad, reshape, slice, type Tensor, transpose } from '../tensor/index.ts';
 import type { Module } from './linear.ts';
 import { fanIn, type Initial, type Scope, ZEROS } from './scope.ts';
 
@@ -38,25 +38,57 @@ export function causalConv(scope: Scope, channels: readonly [number, number], op
   const shape = [outChannels, inChannels, kernel, kernel, kernel];
   const weight = scope.parameter('weight', shape, initial ?? { ...fanIn(inChannels * kernel ** 2), lastOf: 2 });
   const bias = scope.parameter('bias', [outChannels], ZEROS);
-  const edge = (kernel - 1) / 2;
 
-  return (x) => {
-    const [batch, frames, , height, width] = x.shape as readonly [number, number, number, number, number];
-    const outFrames = Math.floor((frames - 1) / stride) + 1;
-    const padded = pad(x, [0, kernel - 1, 0, 0, 0], [0, 0, 0, 0, 0]);
-    const tap = (k: number): Tensor => reshape(slice(weight, 2, k, k + 1), [outChannels, inChannels, kernel, kernel]);
-    const shifted = (k: number): Tensor => {
-      const range = slice(padded, 1, k, k + (outFrames - 1) * stride + 1, stride);
-      return reshape(range, [batch * outFrames, inChannels, height, width]);
-    };
-    // A tap that sees nothing but the zero frames in front adds nothing.
-    const taps = [...Array(kernel).keys()].filter((k) => k + (outFrames - 1) * stride >= kernel - 1);
-    const pads: Pads = [edge, edge, edge, edge];
-    const terms = taps.map((k, i) => conv2d(shifted(k), tap(k), i === 0 ? bias : undefined, pads, stride));
-    const y = terms.reduce((a, b) => add(a, b));
-    return reshape(y, [batch, outFrames, outChannels, dim(y.shape, 2), dim(y.shape, 3)]);
-  };
+  const layer: CausalLayer = { weight, bias, kernel, stride };
+  return (x) =>
+    scope.training && stride === 1 && kernel > 1 && dim(x.shape, 1) > 1 ? tapsOut(x, layer) : tapsIn(x, layer);
 }
+
+type CausalLayer = { weight: Tensor; bias: Tensor; kernel: number; stride: number };
+
+/** A convolution a time tap over its own range of frames, summed: with weights known at compile time the fastest form. */
+function tapsIn(x: Tensor, { weight, bias, kernel, stride }: CausalLayer): Tensor {
+  const [batch, frames, inChannels, height, width] = x.shape as readonly [number, number, number, number, number];
+  const outChannels = dim(weight.shape, 0);
+  const outFrames = Math.floor((frames - 1) / stride) + 1;
+  const padded = pad(x, [0, kernel - 1, 0, 0, 0], [0, 0, 0, 0, 0]);
+  const tap = (k: number): Tensor => reshape(slice(weight, 2, k, k + 1), [outChannels, inChannels, kernel, kernel]);
+  const shifted = (k: number): Tensor => {
+    const range = slice(padded, 1, k, k + (outFrames - 1) * stride + 1, stride);
+    return reshape(range, [batch * outFrames, inChannels, height, width]);
+  };
+  // A tap that sees nothing but the zero frames in front adds nothing.
+  const taps = [...Array(kernel).keys()].filter((k) => k + (outFrames - 1) * stride >= kernel - 1);
+  const terms = taps.map((k, i) => conv2d(shifted(k), tap(k), i === 0 ? bias : undefined, edges(kernel), stride));
+  const y = terms.reduce((a, b) => add(a, b));
+  return reshape(y, [batch, outFrames, outChannels, dim(y.shape, 2), dim(y.shape, 3)]);
+}
+
+/**
+ * All taps as output channels of one convolution, their results shifted in time and summed. The weight gradient then
+ * shifts each picture once instead of once a tap, and its products are three times as wide: the form for training.
+ */
+function tapsOut(x: Tensor, { weight, bias, kernel }: CausalLayer): Tensor {
+  const [batch, frames, inChannels, height, width] = x.shape as readonly [number, number, number, number, number];
+  const outChannels = dim(weight.shape, 0);
+  const stacked = reshape(transpose(weight, [2, 0, 1, 3, 4]), [kernel * outChannels, inChannels, kernel, kernel]);
+  const pictures = conv2d(reshape(x, [batch * frames, inChannels, height, width]), stacked, undefined, edges(kernel));
+  const y = reshape(pictures, [batch, frames, kernel, outChannels, height, width]);
+  const terms = [...Array(kernel).keys()].map((k) => {
+    const late = kernel - 1 - k;
+    const kept = slice(slice(y, 2, k, k + 1), 1, 0, frames - late);
+    return pad(reshape(kept, [batch, frames - late, outChannels, height, width]), [0, late, 0, 0, 0], [0, 0, 0, 0, 0]);
+  });
+  return add(
+    terms.reduce((a, b) => add(a, b)),
+    reshape(bias, [outChannels, 1, 1]),
+  );
+}
+
+const edges = (kernel: number): Pads => {
+  const edge = (kernel - 1) / 2;
+  return [edge, edge, edge, edge];
+};
 
 /** Runs a picture-wise module on every frame: [B, T, C, H, W] in and out. */
 export function perFrame(module: Module): Module {

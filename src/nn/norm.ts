@@ -10,8 +10,8 @@ import { ONES, type Scope, ZEROS } from './scope.ts';
 const onesCache = new Map<number, Float32Array>();
 /** One shared array a size: graphs of many norms must not each carry their own. */
 function ones(size: number): Tensor {
-  let data = onesCache.get(size);
-  if (data === undefined) onesCache.set(size, (data = new Float32Array(size).fill(1)));
+  const data = onesCache.get(size) ?? new Float32Array(size).fill(1);
+  onesCache.set(size, data);
   return constant(data, [size]);
 }
 

@@ -16,19 +16,23 @@ export type Initial =
 export type ParameterSpec = { readonly name: string; readonly shape: Shape; readonly initial: Initial };
 
 export class Scope {
+  /** Whether the graph will be differentiated with weights fed, or run with weights known at compile time. */
+  readonly training: boolean;
   readonly #path: string;
   readonly #specs: Map<string, ParameterSpec>;
   readonly #tensors: Map<string, Tensor>;
 
-  constructor(path = '', specs = new Map<string, ParameterSpec>(), tensors = new Map<string, Tensor>()) {
-    this.#path = path;
-    this.#specs = specs;
-    this.#tensors = tensors;
+  /** The root of a model's parameters; `parent` and `name` are for `at`. */
+  constructor(options: { training?: boolean } = {}, parent?: Scope, name = '') {
+    this.training = parent?.training ?? options.training ?? false;
+    this.#path = parent === undefined || parent.#path === '' ? name : `${parent.#path}.${name}`;
+    this.#specs = parent === undefined ? new Map() : parent.#specs;
+    this.#tensors = parent === undefined ? new Map() : parent.#tensors;
   }
 
   /** The scope one name deeper: `scope.at('attn1').at('wo')`. */
   at(name: string | number): Scope {
-    return new Scope(this.#path === '' ? String(name) : `${this.#path}.${name}`, this.#specs, this.#tensors);
+    return new Scope({}, this, String(name));
   }
 
   /** A weight of this module. Asking twice for one name is a mistake of the model's. */

@@ -66,8 +66,12 @@ class GraphWriter {
   }
 
   node(node: Tensor): void {
-    if (node.op === 'Constant') return this.#constant(node);
-    if (isLeaf(node)) return this.#leaf(node);
+    if (node.op === 'Constant') this.#constant(node);
+    else if (isLeaf(node)) this.#leaf(node);
+    else this.#apply(node);
+  }
+
+  #apply(node: Tensor): void {
     const form = opDefinition(node.op).onnx(node);
     const output = form.output ?? 0;
     const inputs = form.inputs.map((x) => this.#operand(x));
@@ -86,9 +90,9 @@ class GraphWriter {
       });
     }
     const outputs = this.#nodes[index]!.output;
-    while (outputs.length < output) outputs.push('');
-    if (!outputs[output]) outputs[output] = `t${index}_${output}`;
-    this.#names.set(node, outputs[output]);
+    // Earlier outputs are named too, though nothing may read them: an output that is not optional must have a name.
+    while (outputs.length <= output) outputs.push(`t${index}_${outputs.length}`);
+    this.#names.set(node, outputs[output] as string);
   }
 
   #leaf(node: Tensor): void {

@@ -50,9 +50,9 @@ export function constant(data: TypedArray, shape: Shape, dtype: DType = 'float32
 
 export const scalar = (value: number): Tensor => constant(Float32Array.of(value), []);
 
-export const nameOf = (tensor: Tensor): string => tensor.attributes['name'] as string;
+export const nameOf = (tensor: Tensor): string => tensor.attributes.name as string;
 
-export const constantOf = (tensor: Tensor): TypedArray => (tensor.attributes['value'] as Constant).constant;
+export const constantOf = (tensor: Tensor): TypedArray => (tensor.attributes.value as Constant).constant;
 
 /** Applies an op by its ONNX name: checks its inputs by the op's shape rule and returns the new node. */
 export function apply(op: string, inputs: readonly Tensor[], attributes: Attributes = {}): Tensor {

@@ -1,6 +1,7 @@
 /**
  * Activations that devices have one kernel for.
  */
+import { floatDtype } from '../check.ts';
 import { erfValue } from '../ndarray.ts';
 import { defineOp } from '../op.ts';
 import { sizeOf } from '../shape.ts';
@@ -11,11 +12,11 @@ const ROOT_2_OVER_PI = Math.sqrt(2 / Math.PI);
 
 defineOp({
   name: 'Gelu',
-  infer: ([x]) => ({ shape: x!.shape, dtype: x!.dtype }),
+  infer: ([x]) => ({ shape: x!.shape, dtype: floatDtype('Gelu', [x!]) }),
   gradient(node, dy) {
     const x = node.inputs[0]!;
     const cube = 0.044715;
-    if (node.attributes['approximate'] === 'tanh') {
+    if (node.attributes.approximate === 'tanh') {
       const t = tanh(mul(mul(x, add(mul(square(x), cube), 1)), ROOT_2_OVER_PI));
       const inner = mul(add(mul(square(x), 3 * cube), 1), ROOT_2_OVER_PI);
       const slope = add(mul(add(t, 1), 0.5), mul(mul(mul(x, 0.5), sub(1, square(t))), inner));
@@ -28,10 +29,10 @@ defineOp({
   onnx: (node) => ({
     type: 'Gelu',
     inputs: node.inputs,
-    attributes: { approximate: node.attributes['approximate'] as string },
+    attributes: { approximate: node.attributes.approximate as string },
   }),
   reference([x], node) {
-    const tanhForm = node.attributes['approximate'] === 'tanh';
+    const tanhForm = node.attributes.approximate === 'tanh';
     return {
       shape: node.shape,
       dtype: node.dtype,
@@ -47,10 +48,9 @@ defineOp({
 /** x · Φ(x), with the exact normal distribution or its tanh approximation. */
 export const gelu = (x: Tensor, approximate: 'none' | 'tanh'): Tensor => apply('Gelu', [x], { approximate });
 
-/** x · sigmoid(x). */
 defineOp({
   name: 'QuickGelu',
-  infer: ([x]) => ({ shape: x!.shape, dtype: x!.dtype }),
+  infer: ([x]) => ({ shape: x!.shape, dtype: floatDtype('QuickGelu', [x!]) }),
   gradient(node, dy) {
     const x = node.inputs[0]!;
     const s = sigmoid(x);
@@ -69,4 +69,5 @@ defineOp({
   }),
   flops: (node) => 4 * sizeOf(node.shape),
 });
+/** x · sigmoid(x). */
 export const silu = (x: Tensor): Tensor => apply('QuickGelu', [x]);

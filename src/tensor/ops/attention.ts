@@ -3,33 +3,38 @@
  * Both take [B, heads, N, headDim]; masks are additive biases.
  */
 import { internalError } from '../../errors.ts';
+import { floatDtype, shapesText } from '../check.ts';
 import { ndarray } from '../ndarray.ts';
 import { defineOp } from '../op.ts';
-import { dim, sizeOf, stridesOf } from '../shape.ts';
+import { broadcast, dim, sameShape, sizeOf, stridesOf } from '../shape.ts';
 import { apply, type Tensor } from '../tensor.ts';
 import { add, mul } from './elementwise.ts';
 import { matmul } from './matmul.ts';
 import { softmax } from './reduce.ts';
-import { transposeLast } from './shape.ts';
+import { expand, transposeLast } from './shape.ts';
 
 defineOp({
   name: 'Attention',
   infer([q, k, v, bias]) {
-    const shapes = [q!, k!, v!].map((x) => `[${x.shape.join(', ')}]`).join(' ');
+    const all = [q!, k!, v!];
     if (
-      [q!, k!, v!].some((x) => x.shape.length !== 4) ||
+      all.some((x) => x.shape.length !== 4 || !sameShape(x.shape.slice(0, 2), q!.shape.slice(0, 2))) ||
       dim(q!.shape, 3) !== dim(k!.shape, 3) ||
       dim(k!.shape, 2) !== dim(v!.shape, 2)
     )
-      throw internalError('Attention', 'needs [B, heads, N, d], [B, heads, M, d], [B, heads, M, e]', shapes);
-    if (bias !== undefined && (dim(bias.shape, -1) !== dim(k!.shape, 2) || dim(bias.shape, -2) !== dim(q!.shape, 2)))
-      throw internalError('Attention', `bias must end in [${dim(q!.shape, 2)}, ${dim(k!.shape, 2)}]`, bias.shape);
-    return { shape: [...q!.shape.slice(0, 3), dim(v!.shape, 3)], dtype: q!.dtype };
+      throw internalError('Attention', 'needs [B, heads, N, d], [B, heads, M, d], [B, heads, M, e]', shapesText(all));
+    const logits = [...q!.shape.slice(0, 3), dim(k!.shape, 2)];
+    if (bias !== undefined) {
+      const fits = bias.shape.length === 4 && sameShape(bias.shape.slice(2), logits.slice(2));
+      if (!fits || !sameShape(broadcast('Attention', bias.shape, logits), logits))
+        throw internalError('Attention', `bias must end in [${logits.slice(2).join(', ')}] and broadcast`, bias.shape);
+    }
+    return { shape: [...q!.shape.slice(0, 3), dim(v!.shape, 3)], dtype: floatDtype('Attention', all) };
   },
   onnx: (node) => ({
     type: 'Attention',
     inputs: node.inputs,
-    attributes: { scale: { float: node.attributes['scale'] as number } },
+    attributes: { scale: { float: node.attributes.scale as number } },
   }),
   reference([q, k, v, bias], node) {
     const out = ndarray(node.shape, node.dtype);
@@ -47,7 +52,7 @@ defineOp({
               dot += q!.data[(head * rows + r) * width + c]! * k!.data[(head * keys + j) * width + c]!;
             const at =
               biasStrides && b * biasStrides[0]! + h * biasStrides[1]! + r * biasStrides[2]! + j * biasStrides[3]!;
-            logits[j] = dot * (node.attributes['scale'] as number) + (at === undefined ? 0 : bias!.data[at]!);
+            logits[j] = dot * (node.attributes.scale as number) + (at === undefined ? 0 : bias!.data[at]!);
           }
           const top = Math.max(...logits);
           const weights = logits.map((l) => Math.exp(l - top));
@@ -66,7 +71,7 @@ defineOp({
 export type AttentionForm = 'fused' | 'primitive';
 
 /**
- * softmax(q kᵀ · scale + bias) v. q [B, H, N, d], k [B, H, M, d], v [B, H, M, e], bias broadcastable [B, H, N, M] -> [B, H, N, e].
+ * softmax(q kᵀ · scale + bias) v. q [B, H, N, d], k [B, H, M, d], v [B, H, M, e], bias of rank 4, broadcast to [B, H, N, M] -> [B, H, N, e].
  * `fused` has no gradient.
  */
 export function attention(
@@ -76,7 +81,12 @@ export function attention(
   options: { scale: number; bias?: Tensor | undefined; form: AttentionForm },
 ): Tensor {
   const { scale, bias, form } = options;
-  if (form === 'fused') return apply('Attention', bias === undefined ? [q, k, v] : [q, k, v, bias], { scale });
+  if (form === 'fused') {
+    if (bias === undefined) return apply('Attention', [q, k, v], { scale });
+    // Kernels broadcast a bias over batch and heads, not over queries or keys.
+    const rows = [...bias.shape.slice(0, 2), dim(q.shape, 2), dim(k.shape, 2)];
+    return apply('Attention', [q, k, v, expand(bias, rows)], { scale });
+  }
   const logits = matmul(mul(q, scale), transposeLast(k));
   return matmul(softmax(bias === undefined ? logits : add(logits, bias)), v);
 }

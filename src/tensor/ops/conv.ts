@@ -2,9 +2,10 @@
  * 2-D convolution over [N, C, H, W]. Time is the caller's affair: causal 3-D convolution is made of these (nn/conv.ts).
  */
 import { internalError } from '../../errors.ts';
+import { floatDtype, shapesText } from '../check.ts';
 import { generate } from '../ndarray.ts';
 import { defineOp } from '../op.ts';
-import { dim, type Shape, sizeOf, stridesOf } from '../shape.ts';
+import { dim, type Shape, sameShape, sizeOf, stridesOf } from '../shape.ts';
 import { type Attributes, apply, type Tensor } from '../tensor.ts';
 import { mul } from './elementwise.ts';
 import { matmul } from './matmul.ts';
@@ -21,18 +22,17 @@ defineOp({
   infer([x, w, bias], attributes) {
     const { pads, stride } = settingsOf(attributes);
     if (x!.shape.length !== 4 || w!.shape.length !== 4 || dim(x!.shape, 1) !== dim(w!.shape, 1))
-      throw internalError(
-        'Conv',
-        'input [N, C, H, W] and weight [O, C, kh, kw] must agree on C',
-        `[${x!.shape.join(', ')}] and [${w!.shape.join(', ')}]`,
-      );
-    if (bias !== undefined && dim(bias.shape, 0) !== dim(w!.shape, 0))
+      throw internalError('Conv', 'input [N, C, H, W] and weight [O, C, kh, kw] must agree on C', shapesText([x!, w!]));
+    if (bias !== undefined && !sameShape(bias.shape, w!.shape.slice(0, 1)))
       throw internalError('Conv', `bias must be [${dim(w!.shape, 0)}]`, bias.shape);
-    const out = (size: number, kernel: number, padding: number): number =>
-      Math.floor((size + padding - kernel) / stride) + 1;
-    const height = out(dim(x!.shape, 2), dim(w!.shape, 2), pads[0] + pads[2]);
-    const width = out(dim(x!.shape, 3), dim(w!.shape, 3), pads[1] + pads[3]);
-    return { shape: [dim(x!.shape, 0), dim(w!.shape, 0), height, width], dtype: x!.dtype };
+    if (![...pads, stride - 1].every((n) => Number.isInteger(n) && n >= 0))
+      throw internalError('Conv', 'pads must be at least 0 and the stride at least 1', [...pads, stride]);
+    const room = [pads[0] + dim(x!.shape, 2) + pads[2], pads[1] + dim(x!.shape, 3) + pads[3]] as const;
+    if (room[0] < dim(w!.shape, 2) || room[1] < dim(w!.shape, 3))
+      throw internalError('Conv', `kernel [${w!.shape.slice(2).join(', ')}] must fit the padded picture`, room);
+    const [height, width] = room.map((size, i) => Math.floor((size - dim(w!.shape, 2 + i)) / stride) + 1);
+    const dtype = floatDtype('Conv', bias === undefined ? [x!, w!] : [x!, w!, bias]);
+    return { shape: [dim(x!.shape, 0), dim(w!.shape, 0), height!, width!], dtype };
   },
   gradient(node, dy) {
     const [x, w, bias] = node.inputs as [Tensor, Tensor, Tensor | undefined];
@@ -67,8 +67,14 @@ defineOp({
 });
 
 /** Cross-correlation of x [N, C, H, W] with weight [O, C, kh, kw], plus bias [O]. */
-export const conv2d = (x: Tensor, weight: Tensor, bias: Tensor | undefined, pads: Pads, stride = 1): Tensor =>
-  apply('Conv', bias === undefined ? [x, weight] : [x, weight, bias], { pads, stride });
+export function conv2d(x: Tensor, weight: Tensor, bias: Tensor | undefined, pads: Pads, stride = 1): Tensor {
+  if (sizeOf(weight.shape.slice(2)) === 1 && pads.some((p) => p > 0)) {
+    // WebGPU's kernel for 1x1 weights leaves the padding out (onnxruntime 1.30).
+    const [top, left, bottom, right] = pads;
+    return conv2d(pad(x, [0, 0, top, left], [0, 0, bottom, right]), weight, bias, [0, 0, 0, 0], stride);
+  }
+  return apply('Conv', bias === undefined ? [x, weight] : [x, weight, bias], { pads, stride });
+}
 
 /** A convolution of the spread-out gradient with the flipped weight, input and output channels exchanged. */
 function inputGradient(shape: Shape, w: Tensor, dy: Tensor, { pads, stride }: Settings): Tensor {
@@ -86,18 +92,51 @@ function inputGradient(shape: Shape, w: Tensor, dy: Tensor, { pads, stride }: Se
  */
 function weightGradient(x: Tensor, shape: Shape, dy: Tensor, { pads, stride }: Settings): Tensor {
   const [out, channels, kh, kw] = shape as readonly [number, number, number, number];
-  const [batch, , rows, columns] = dy.shape as readonly [number, number, number, number];
-  const padded = pad(x, [0, 0, pads[0], pads[1]], [0, 0, pads[2], pads[3]]);
-  const dyRows = transposeLast(reshape(dy, [batch, out, rows * columns])); //                    [N, L, O]
+  const batch = dim(x.shape, 0);
+  const { shifted, rows } = stride === 1 ? flatShifts(x, shape, dy, pads) : steppedShifts(x, dy, { pads, stride });
+  const columns = transposeLast(rows); //                                                        [N, L, O]
   const parts: Tensor[] = [];
   for (let u = 0; u < kh; u++)
     for (let v = 0; v < kw; v++) {
-      const across = slice(padded, 2, u, u + (rows - 1) * stride + 1, stride);
-      const shifted = slice(across, 3, v, v + (columns - 1) * stride + 1, stride);
-      const product = matmul(reshape(shifted, [batch, channels, rows * columns]), dyRows); //    [N, C, O]
-      parts.push(sum(product, [0], true)); //                                                    [1, C, O]
+      const picture = shifted(u, v); //                                                          [N, C, L]
+      parts.push(batch === 1 ? matmul(picture, columns) : sum(matmul(picture, columns), [0], true));
     }
-  return reshape(transpose(concat(parts, 0), [2, 1, 0]), shape); //                              [O, C, kh·kw]
+  return reshape(transpose(concat(parts, 0), [2, 1, 0]), [out, channels, kh, kw]); //            [kh·kw, C, O] before
+}
+
+type Shifts = { shifted: (u: number, v: number) => Tensor; rows: Tensor };
+
+/** Stride 1: both pictures get one row width, so that every shift is one contiguous range of a flat picture. */
+function flatShifts(x: Tensor, shape: Shape, dy: Tensor, pads: Pads): Shifts {
+  const [out, channels, kh, kw] = shape as readonly [number, number, number, number];
+  const [batch, , rows, columns] = dy.shape as readonly [number, number, number, number];
+  const width = columns + kw - 1;
+  const length = rows * width;
+  if (kh * kw === 1)
+    return { shifted: () => reshape(x, [batch, channels, length]), rows: reshape(dy, [batch, out, length]) };
+  // One more row below: the last shift reaches kw - 1 elements past the picture, where the gradient is zero.
+  const flat = reshape(pad(x, [0, 0, pads[0], pads[1]], [0, 0, pads[2] + 1, pads[3]]), [
+    batch,
+    channels,
+    (rows + kh) * width,
+  ]);
+  return {
+    shifted: (u, v) => slice(flat, 2, u * width + v, u * width + v + length),
+    rows: reshape(pad(dy, [0, 0, 0, 0], [0, 0, 0, kw - 1]), [batch, out, length]),
+  };
+}
+
+function steppedShifts(x: Tensor, dy: Tensor, { pads, stride }: Settings): Shifts {
+  const [batch, out, rows, columns] = dy.shape as readonly [number, number, number, number];
+  const padded = pad(x, [0, 0, pads[0], pads[1]], [0, 0, pads[2], pads[3]]);
+  return {
+    shifted(u, v) {
+      const down = slice(padded, 2, u, u + (rows - 1) * stride + 1, stride);
+      const picture = slice(down, 3, v, v + (columns - 1) * stride + 1, stride);
+      return reshape(picture, [batch, dim(x.shape, 1), rows * columns]);
+    },
+    rows: reshape(dy, [batch, out, rows * columns]),
+  };
 }
 
 defineOp({
@@ -114,7 +153,11 @@ defineOp({
   }),
   reference([x], node) {
     const s = stridesOf(x!.shape);
-    return generate(node.shape, node.dtype, ([n, c, r, w]) => x!.data[n! * s[0]! + c! * s[1]! + (r! >> 1) * s[2]! + (w! >> 1)]!);
+    return generate(
+      node.shape,
+      node.dtype,
+      ([n, c, r, w]) => x!.data[n! * s[0]! + c! * s[1]! + (r! >> 1) * s[2]! + (w! >> 1)]!,
+    );
   },
 });
 /** Nearest neighbour, twice as high and wide: [N, C, H, W] -> [N, C, 2H, 2W]. */

@@ -3,7 +3,8 @@
  * Knows nothing of layers; `gelu`, `silu` and the like that need fusing stand in activation.ts.
  */
 import { internalError } from '../../errors.ts';
-import type { DType } from '../dtype.ts';
+import { floatDtype, oneDtype } from '../check.ts';
+import { type DType, isFloat } from '../dtype.ts';
 import { broadcastReader, erfValue, generate } from '../ndarray.ts';
 import { defineOp } from '../op.ts';
 import { broadcast, sizeOf } from '../shape.ts';
@@ -24,9 +25,9 @@ function defineBinary(name: string, rule: BinaryRule): (a: Operand, b: Operand) 
   defineOp({
     name,
     infer([a, b]) {
-      if (a!.dtype !== b!.dtype)
-        throw internalError(name, 'both operands must have one dtype', `${a!.dtype} and ${b!.dtype}`);
-      return { shape: broadcast(name, a!.shape, b!.shape), dtype: rule.result ?? a!.dtype };
+      const dtype = oneDtype(name, [a!, b!]);
+      if (dtype === 'bool') throw internalError(name, 'operands must be numbers', dtype);
+      return { shape: broadcast(name, a!.shape, b!.shape), dtype: rule.result ?? dtype };
     },
     ...(gradient && {
       gradient(node, dy) {
@@ -45,14 +46,17 @@ function defineBinary(name: string, rule: BinaryRule): (a: Operand, b: Operand) 
   return (a, b) => apply(name, [asTensor(a), asTensor(b)]);
 }
 
-type UnaryRule = { value: (x: number) => number; gradient?: (node: Tensor, dy: Tensor, x: Tensor) => Tensor };
+type UnaryRule = {
+  value: (x: number) => number;
+  gradient: (node: Tensor, dy: Tensor, x: Tensor) => Tensor | undefined;
+};
 
 function defineUnary(name: string, rule: UnaryRule): (x: Tensor) => Tensor {
   const { gradient } = rule;
   defineOp({
     name,
-    infer: ([x]) => ({ shape: x!.shape, dtype: x!.dtype }),
-    ...(gradient && { gradient: (node, dy) => [gradient(node, dy, node.inputs[0]!)] }),
+    infer: ([x]) => ({ shape: x!.shape, dtype: floatDtype(name, [x!]) }),
+    gradient: (node, dy) => [gradient(node, dy, node.inputs[0]!)],
     onnx: (node) => ({ type: name, inputs: node.inputs }),
     reference: ([x], node) => ({ shape: node.shape, dtype: node.dtype, data: x!.data.map(rule.value) }),
     flops: (node) => sizeOf(node.shape),
@@ -99,7 +103,7 @@ export const reciprocal = defineUnary('Reciprocal', {
   gradient: (node, dy) => neg(mul(dy, mul(node, node))),
 });
 export const abs = defineUnary('Abs', { value: Math.abs, gradient: (_, dy, x) => mul(dy, sign(x)) });
-export const sign = defineUnary('Sign', { value: Math.sign });
+export const sign = defineUnary('Sign', { value: Math.sign, gradient: () => undefined });
 export const sin = defineUnary('Sin', { value: Math.sin, gradient: (_, dy, x) => mul(dy, cos(x)) });
 export const cos = defineUnary('Cos', { value: Math.cos, gradient: (_, dy, x) => neg(mul(dy, sin(x))) });
 export const tanh = defineUnary('Tanh', {
@@ -119,9 +123,12 @@ export const erf = defineUnary('Erf', {
 
 defineOp({
   name: 'Cast',
-  infer: ([x], attributes) => ({ shape: x!.shape, dtype: attributes['to'] as DType }),
-  gradient: (node, dy) => [node.inputs[0]!.dtype === 'bool' ? undefined : cast(dy, node.inputs[0]!.dtype)],
-  onnx: (node) => ({ type: 'Cast', inputs: node.inputs, attributes: { to: node.attributes['to'] as string } }),
+  infer: ([x], attributes) => ({ shape: x!.shape, dtype: attributes.to as DType }),
+  // Whole numbers and bools carry no gradient.
+  gradient: (node, dy) => [
+    isFloat(node.inputs[0]!.dtype) && isFloat(node.dtype) ? cast(dy, node.inputs[0]!.dtype) : undefined,
+  ],
+  onnx: (node) => ({ type: 'Cast', inputs: node.inputs, attributes: { to: node.attributes.to as string } }),
   reference: ([x], node) => ({
     shape: node.shape,
     dtype: node.dtype,
@@ -135,7 +142,8 @@ defineOp({
   name: 'Where',
   infer([condition, a, b]) {
     if (condition!.dtype !== 'bool') throw internalError('Where', 'the condition must be bool', condition!.dtype);
-    return { shape: broadcast('Where', condition!.shape, broadcast('Where', a!.shape, b!.shape)), dtype: a!.dtype };
+    const shape = broadcast('Where', condition!.shape, broadcast('Where', a!.shape, b!.shape));
+    return { shape, dtype: oneDtype('Where', [a!, b!]) };
   },
   gradient(node, dy) {
     const [condition, a, b] = node.inputs as [Tensor, Tensor, Tensor];
@@ -147,11 +155,8 @@ defineOp({
   },
   onnx: (node) => ({ type: 'Where', inputs: node.inputs }),
   reference([condition, a, b], node) {
-    const [rc, ra, rb] = [condition!, a!, b!].map((x) => broadcastReader(x, node.shape)) as [never, never, never] as [
-      (i: readonly number[]) => number,
-      (i: readonly number[]) => number,
-      (i: readonly number[]) => number,
-    ];
+    const rc = broadcastReader(condition!, node.shape);
+    const [ra, rb] = [broadcastReader(a!, node.shape), broadcastReader(b!, node.shape)];
     return generate(node.shape, node.dtype, (i) => (rc(i) ? ra(i) : rb(i)));
   },
 });

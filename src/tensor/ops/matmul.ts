@@ -2,6 +2,7 @@
  * Matrix product with batch broadcasting, and row lookup, whose gradient is a matrix product too.
  */
 import { internalError } from '../../errors.ts';
+import { floatDtype, shapesText } from '../check.ts';
 import { generate, ndarray } from '../ndarray.ts';
 import { defineOp } from '../op.ts';
 import { broadcast, dim, sizeOf, stridesOf } from '../shape.ts';
@@ -14,9 +15,9 @@ defineOp({
   name: 'MatMul',
   infer([a, b]) {
     if (a!.shape.length < 2 || b!.shape.length < 2 || dim(a!.shape, -1) !== dim(b!.shape, -2))
-      throw internalError('MatMul', 'inner sizes must agree', `[${a!.shape.join(', ')}] x [${b!.shape.join(', ')}]`);
+      throw internalError('MatMul', 'inner sizes must agree', shapesText([a!, b!]));
     const batch = broadcast('MatMul', a!.shape.slice(0, -2), b!.shape.slice(0, -2));
-    return { shape: [...batch, dim(a!.shape, -2), dim(b!.shape, -1)], dtype: a!.dtype };
+    return { shape: [...batch, dim(a!.shape, -2), dim(b!.shape, -1)], dtype: floatDtype('MatMul', [a!, b!]) };
   },
   gradient(node, dy) {
     const [a, b] = node.inputs as [Tensor, Tensor];
@@ -63,6 +64,7 @@ defineOp({
   infer([table, ids]) {
     if (ids!.dtype !== 'int32' && ids!.dtype !== 'int64')
       throw internalError('Gather', 'ids must be whole', ids!.dtype);
+    if (table!.shape.length === 0) throw internalError('Gather', 'the table must have rows', table!.shape);
     return { shape: [...ids!.shape, ...table!.shape.slice(1)], dtype: table!.dtype };
   },
   gradient(node, dy) {
@@ -82,7 +84,11 @@ defineOp({
   reference([table, ids], node) {
     const width = sizeOf(table!.shape.slice(1));
     const out = ndarray(node.shape, node.dtype);
-    ids!.data.forEach((id, i) => out.data.set(table!.data.subarray(id * width, (id + 1) * width), i * width));
+    if (!ids!.data.every((id) => id >= 0 && id < dim(table!.shape, 0)))
+      throw internalError('Gather', `ids must lie in 0..${dim(table!.shape, 0) - 1}`, [...ids!.data]);
+    ids!.data.forEach((id, i) => {
+      out.data.set(table!.data.subarray(id * width, (id + 1) * width), i * width);
+    });
     return out;
   },
 });

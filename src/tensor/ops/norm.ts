@@ -3,28 +3,36 @@
  * Per-group and per-frame forms are made of these by reshaping (nn/norm.ts).
  */
 import { internalError } from '../../errors.ts';
+import { floatDtype } from '../check.ts';
+import type { DType } from '../dtype.ts';
 import { type NDArray, ndarray } from '../ndarray.ts';
 import { defineOp } from '../op.ts';
-import { dim, sizeOf } from '../shape.ts';
+import { dim, type Shape, sizeOf } from '../shape.ts';
 import { type Attributes, apply, type Tensor } from '../tensor.ts';
 import { add, div, mul, sqrt, square, sub } from './elementwise.ts';
 import { mean, sumTo } from './reduce.ts';
 
-const epsilonOf = (attributes: Attributes): number => attributes['epsilon'] as number;
+const epsilonOf = (attributes: Attributes): number => attributes.epsilon as number;
 
-function checkLast(op: string, x: Tensor, vectors: readonly Tensor[]): void {
+/** The result's shape and dtype: those of x. */
+function inferNorm(
+  op: string,
+  [x, ...vectors]: readonly Tensor[],
+  attributes: Attributes,
+): { shape: Shape; dtype: DType } {
+  if (x === undefined || x.shape.length === 0) throw internalError(op, 'input must have an axis', x?.shape);
+  if (!(epsilonOf(attributes) > 0)) throw internalError(op, 'epsilon must be positive', epsilonOf(attributes));
   for (const v of vectors)
     if (v.shape.length !== 1 || dim(v.shape, 0) !== dim(x.shape, -1))
       throw internalError(op, `scale and bias must be [${dim(x.shape, -1)}]`, v.shape);
+  return { shape: x.shape, dtype: floatDtype(op, [x, ...vectors]) };
 }
 
-/** Rows of the last axis, each replaced by `row(values, write)`. */
+/** Calls `row` with the values of each row of the last axis and the flat index of its first. */
 function eachRow(x: NDArray, row: (values: Float64Array, start: number) => void): void {
   const width = dim(x.shape, -1);
   for (let start = 0; start < x.data.length; start += width) row(x.data.subarray(start, start + width), start);
 }
-
-const kept = (x: Tensor): number[] => [...x.shape.slice(0, -1), 1];
 
 function moments(values: Float64Array, epsilon: number): { center: number; invDeviation: number } {
   const center = values.reduce((s, v) => s + v, 0) / values.length;
@@ -39,7 +47,10 @@ for (const [name, output, pick] of [
 ] as const)
   defineOp({
     name,
-    infer: ([x]) => ({ shape: kept(x!), dtype: 'float32' }),
+    infer(inputs, attributes) {
+      const { shape } = inferNorm(name, inputs, attributes);
+      return { shape: [...shape.slice(0, -1), 1], dtype: 'float32' };
+    },
     onnx: (node) => ({ ...layerNormForm(node), output }),
     reference([x], node) {
       const out: number[] = [];
@@ -56,12 +67,7 @@ const layerNormForm = (node: Tensor) => ({
 
 defineOp({
   name: 'LayerNormalization',
-  infer([x, ...vectors], attributes) {
-    checkLast('LayerNormalization', x!, vectors);
-    if (!(epsilonOf(attributes) > 0))
-      throw internalError('LayerNormalization', 'epsilon must be positive', epsilonOf(attributes));
-    return { shape: x!.shape, dtype: x!.dtype };
-  },
+  infer: (inputs, attributes) => inferNorm('LayerNormalization', inputs, attributes),
   gradient(node, dy) {
     const [x, scale, bias] = node.inputs as [Tensor, Tensor, Tensor | undefined];
     const center = apply('LayerNormalizationMean', node.inputs, node.attributes);
@@ -92,10 +98,7 @@ export const layerNorm = (x: Tensor, scale: Tensor, bias: Tensor | undefined, ep
 
 defineOp({
   name: 'RMSNormalization',
-  infer([x, scale]) {
-    checkLast('RMSNormalization', x!, [scale!]);
-    return { shape: x!.shape, dtype: x!.dtype };
-  },
+  infer: (inputs, attributes) => inferNorm('RMSNormalization', inputs, attributes),
   gradient(node, dy) {
     const [x, scale] = node.inputs as [Tensor, Tensor];
     const invDeviation = div(1, sqrt(add(mean(square(x), [-1], true), epsilonOf(node.attributes))));

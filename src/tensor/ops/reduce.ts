@@ -1,6 +1,7 @@
 /**
  * Sums, means and maxima over axes, and softmax.
  */
+import { floatDtype } from '../check.ts';
 import { eachIndex, ndarray } from '../ndarray.ts';
 import { defineOp } from '../op.ts';
 import { axisOf, broadcastAxes, dim, type Shape, sameShape, sizeOf, stridesOf } from '../shape.ts';
@@ -8,7 +9,7 @@ import { type Attributes, apply, type Tensor } from '../tensor.ts';
 import { cast, div, equal, mul, sub } from './elementwise.ts';
 import { expand, reshape } from './shape.ts';
 
-const axesOf = (attributes: Attributes): readonly number[] => attributes['axes'] as readonly number[];
+const axesOf = (attributes: Attributes): readonly number[] => attributes.axes as readonly number[];
 
 function reducedShape(shape: Shape, axes: readonly number[], keep: boolean): number[] {
   const out: number[] = [];
@@ -30,7 +31,7 @@ function defineReduce(name: string, rule: ReduceRule): (x: Tensor, axes?: readon
   defineOp({
     name,
     infer: ([x], attributes) => ({
-      shape: reducedShape(x!.shape, axesOf(attributes), attributes['keep'] as boolean),
+      shape: reducedShape(x!.shape, axesOf(attributes), attributes.keep as boolean),
       dtype: x!.dtype,
     }),
     gradient(node, dy) {
@@ -43,7 +44,7 @@ function defineReduce(name: string, rule: ReduceRule): (x: Tensor, axes?: readon
     onnx: (node) => ({
       type: name,
       inputs: [node.inputs[0]!, { int64: axesOf(node.attributes) }],
-      attributes: { keepdims: node.attributes['keep'] ? 1 : 0 },
+      attributes: { keepdims: node.attributes.keep ? 1 : 0 },
     }),
     reference([x], node) {
       const axes = axesOf(node.attributes);
@@ -89,14 +90,17 @@ export function sumTo(x: Tensor, shape: Shape): Tensor {
 
 defineOp({
   name: 'Softmax',
-  infer: ([x]) => ({ shape: x!.shape, dtype: x!.dtype }),
+  infer: ([x], attributes) => {
+    axisOf('Softmax', attributes.axis as number, x!.shape.length);
+    return { shape: x!.shape, dtype: floatDtype('Softmax', [x!]) };
+  },
   gradient(node, dy) {
-    const axis = node.attributes['axis'] as number;
+    const axis = node.attributes.axis as number;
     return [mul(node, sub(dy, sum(mul(dy, node), [axis], true)))];
   },
-  onnx: (node) => ({ type: 'Softmax', inputs: node.inputs, attributes: { axis: node.attributes['axis'] as number } }),
+  onnx: (node) => ({ type: 'Softmax', inputs: node.inputs, attributes: { axis: node.attributes.axis as number } }),
   reference([x], node) {
-    const axis = node.attributes['axis'] as number;
+    const axis = node.attributes.axis as number;
     const out = ndarray(node.shape, node.dtype);
     const size = dim(node.shape, axis);
     const stride = stridesOf(node.shape)[axis] as number;

@@ -2,6 +2,7 @@
  * Ops that move elements without changing them: reshape, transpose, expand, concat, slice, pad.
  */
 import { internalError } from '../../errors.ts';
+import { oneDtype } from '../check.ts';
 import { eachIndex, generate, ndarray } from '../ndarray.ts';
 import { defineOp } from '../op.ts';
 import { axisOf, broadcast, dim, type Shape, sameShape, sizeOf, stridesOf } from '../shape.ts';
@@ -14,7 +15,7 @@ defineOp({
   name: 'Reshape',
   infer([x], attributes) {
     const shape = numbers(attributes, 'shape');
-    if (sizeOf(shape) !== sizeOf(x!.shape))
+    if (sizeOf(shape) !== sizeOf(x!.shape) || !shape.every((d) => Number.isInteger(d) && d >= 0))
       throw internalError('Reshape', `must keep the ${sizeOf(x!.shape)} elements of [${x!.shape.join(', ')}]`, shape);
     return { shape, dtype: x!.dtype };
   },
@@ -91,16 +92,16 @@ export const expand = (x: Tensor, shape: Shape): Tensor =>
 defineOp({
   name: 'Concat',
   infer(inputs, attributes) {
-    const axis = attributes['axis'] as number;
+    const axis = attributes.axis as number;
     const first = inputs[0]!;
     for (const x of inputs)
       if (x.shape.length !== first.shape.length || x.shape.some((d, i) => i !== axis && d !== first.shape[i]))
         throw internalError('Concat', `all but axis ${axis} must equal [${first.shape.join(', ')}]`, x.shape);
     const total = inputs.reduce((n, x) => n + dim(x.shape, axis), 0);
-    return { shape: first.shape.map((d, i) => (i === axis ? total : d)), dtype: first.dtype };
+    return { shape: first.shape.map((d, i) => (i === axis ? total : d)), dtype: oneDtype('Concat', inputs) };
   },
   gradient(node, dy) {
-    const axis = node.attributes['axis'] as number;
+    const axis = node.attributes.axis as number;
     let at = 0;
     return node.inputs.map((x) => {
       const start = at;
@@ -108,9 +109,9 @@ defineOp({
       return slice(dy, axis, start, at);
     });
   },
-  onnx: (node) => ({ type: 'Concat', inputs: node.inputs, attributes: { axis: node.attributes['axis'] as number } }),
+  onnx: (node) => ({ type: 'Concat', inputs: node.inputs, attributes: { axis: node.attributes.axis as number } }),
   reference(inputs, node) {
-    const axis = node.attributes['axis'] as number;
+    const axis = node.attributes.axis as number;
     const out = ndarray(node.shape, node.dtype);
     const strides = stridesOf(node.shape);
     let offset = 0;
