@@ -10,7 +10,7 @@ const f32 = Math.fround;
 export type ScheduleOptions = { steps: number; timeShift: number };
 
 /**
- * Time points, float32 [steps + 1], from 0 to 1 (the first within one rounding of 0 when timeShift is no integer): t = 1 - s·σ / (1 + (s-1)·σ) with σ falling linearly from 1 to 0.
+ * Time points, float32 [steps + 1], from 0 to 1: t = 1 - s·σ / (1 + (s-1)·σ) with σ falling linearly from 1 to 0.
  * Every rounding is that of the official fp32 code (σ is filled from both ends with fused multiply-add), so the
  * values are equal to the bit.
  * @throws input error when steps is not a positive integer or timeShift not a positive finite number.
@@ -23,7 +23,9 @@ export function schedule({ steps, timeShift }: ScheduleOptions): Float32Array {
   const increment = f32(-1 / steps);
   const middle = (steps + 1) >> 1;
   const times = new Float32Array(steps + 1);
-  for (let i = 0; i <= steps; i++) {
+  // Where timeShift is no integer, rounding leaves the first point a hair off 0; the ends are what they mean.
+  times[steps] = 1;
+  for (let i = 1; i < steps; i++) {
     const sigma = i < middle ? f32(1 + increment * i) : f32(0 - increment * (steps - i));
     times[i] = f32(1 - shiftSigma(sigma, timeShift));
   }
