@@ -64,7 +64,7 @@ function quarterTurn(split: RopeSplit): Float32Array {
   return turn;
 }
 
-/** Rotates queries or keys [B, heads, tokens, headDim] by their places in `grid`. The turn is a product, which devices do faster than six slices. */
+/** Rotates queries or keys [B, heads, tokens, headDim] by their places in `grid`. The turn is a product: its gradient is one too, where that of six slices is six paddings. */
 export function rotary(grid: Grid, split: RopeSplit): Module {
   const tokens = grid[0] * grid[1] * grid[2];
   const width = split[0] + split[1] + split[2];

@@ -1,0 +1,133 @@
+/**
+ * The denoiser of a checkpoint, ready to run: one compiled graph for each size of latents and text.
+ * Knows neither guidance nor samplers; whoever calls it stacks conditional and unconditional samples in one batch.
+ */
+import { inputError, internalError } from '../errors.ts';
+import { Scope } from '../nn/scope.ts';
+import { compile, type Executable } from '../runtime/compile.ts';
+import { compileCache } from '../runtime/compile-cache.ts';
+import { capabilitiesOf, type Device } from '../runtime/device.ts';
+import { float32, floats, type Value } from '../runtime/value.ts';
+import { dim, input, type Shape } from '../tensor/index.ts';
+import { checkComponent, openComponent } from '../weights/checkpoint.ts';
+import type { TransformerConfig } from '../weights/component-config.ts';
+import { storedWeights } from '../weights/stored-weights.ts';
+import { type DitInputs, ditVelocity } from './model.ts';
+import { TIMESTEP_CHANNELS, timestepSinusoid } from './timestep.ts';
+
+/** Text states of a batch, as cross-attention takes them. */
+export type DitText = {
+  /** Step-LLM states [B, L1, D1]. */
+  readonly llm: Value;
+  /** CLIP states [B, L2, D2], all attended; absent where the model has no CLIP path. */
+  readonly clip?: Value | undefined;
+  /** Valid Step-LLM positions of each sample, at the front; at most L1. */
+  readonly lengths: readonly number[];
+};
+
+export type VelocityCall = {
+  /** [batch, frames, channels, height, width] flat. */
+  readonly latents: Float32Array;
+  readonly batch: number;
+  readonly shape: {
+    readonly frames: number;
+    readonly channels: number;
+    readonly height: number;
+    readonly width: number;
+  };
+  /** In [0, 1]: 0 is noise, 1 is data. One for the whole batch. */
+  readonly t: number;
+  readonly text: DitText;
+};
+
+export interface Dit {
+  readonly config: TransformerConfig;
+  /** Velocity (data - noise) of every sample, flat as the latents. Throws an input error where sizes do not fit the model or each other. */
+  velocity(call: VelocityCall): Promise<Float32Array>;
+  /** Frees the compiled graphs and closes the files. */
+  close(): Promise<void>;
+}
+
+/** Text sizes and latent sizes seldom change within a process. */
+const KEPT_GRAPHS = 2;
+/** Far below every logit, yet harmless where a whole row has it. */
+const NOT_ATTENDED = -1e9;
+
+/** Opens the transformer of checkpoint directory `dir` and checks that it holds exactly the tensors of its config; weights are read on first use. */
+export async function loadDit(dir: string, options: { device: Device; threads?: number | undefined }): Promise<Dit> {
+  const component = await openComponent(dir, 'transformer');
+  checkComponent(component);
+  const { config, source } = component;
+  const graphs = compileCache<'velocity'>(KEPT_GRAPHS);
+
+  const build = async (feeds: Feeds): Promise<Executable<'velocity'>> => {
+    const form = capabilitiesOf(options.device).attention;
+    const inputs = Object.fromEntries(Object.entries(feeds).map(([name, value]) => [name, input(name, value.shape)]));
+    const velocity = ditVelocity(new Scope(), config, form)(inputs as DitInputs);
+    return compile({ velocity }, { ...options, weights: await storedWeights(source) });
+  };
+
+  return {
+    config,
+    async velocity(call) {
+      const feeds = feedsOf(call, config);
+      const key = Object.values(feeds)
+        .map((value) => value.shape.join('x'))
+        .join(' ');
+      const graph = await graphs.get(key, () => build(feeds));
+      return floats((await graph.run(feeds)).velocity);
+    },
+    async close() {
+      await graphs.dispose();
+      await source.close();
+    },
+  };
+}
+
+type Feeds = Record<'latents' | 'timestep' | 'llm' | 'textBias', Value> & { clip?: Value };
+
+function feedsOf({ latents, batch, shape, t, text }: VelocityCall, config: TransformerConfig): Feeds {
+  const { frames, channels, height, width } = shape;
+  if (channels !== config.in_channels)
+    throw inputError('velocity', `latents must have ${config.in_channels} channels`, channels);
+  if (height % config.patch_size !== 0 || width % config.patch_size !== 0)
+    throw inputError('velocity', `latents must divide into patches of ${config.patch_size}`, [height, width]);
+  if (!(t >= 0 && t <= 1)) throw inputError('velocity', 't must lie between 0 and 1', t);
+  const { llm, clip, lengths } = text;
+  for (const states of clip === undefined ? [llm] : [llm, clip])
+    if (states.shape[0] !== batch)
+      throw internalError('velocity', `text must be of the batch's size, ${batch}`, states.shape);
+  const longest = Math.max(...lengths);
+  if (lengths.length !== batch || longest > dim(llm.shape, 1))
+    throw internalError('velocity', `lengths must be ${batch} numbers up to ${dim(llm.shape, 1)}`, lengths);
+  return {
+    latents: float32(latents, [batch, frames, channels, height, width]),
+    timestep: float32(timestepSinusoid(new Array<number>(batch).fill(t)), [batch, TIMESTEP_CHANNELS]),
+    llm: cutText(llm, longest),
+    ...(clip !== undefined && { clip }),
+    textBias: textBias(lengths, clip === undefined ? 0 : dim(clip.shape, 1)),
+  };
+}
+
+/**
+ * Bias [B, clipLength + longest] of attention over [CLIP, LLM] for samples with `lengths` valid LLM positions: 0 where attended.
+ * All CLIP positions are, padding included.
+ */
+export function textBias(lengths: readonly number[], clipLength: number): Value {
+  const total = clipLength + Math.max(...lengths);
+  const data = new Float32Array(lengths.length * total);
+  lengths.forEach((length, b) => {
+    data.fill(NOT_ATTENDED, b * total + clipLength + length, (b + 1) * total);
+  });
+  return float32(data, [lengths.length, total]);
+}
+
+/** The first `length` positions of states [B, L, D]. */
+function cutText(states: Value, length: number): Value {
+  const [batch, whole, width] = states.shape as Shape as readonly [number, number, number];
+  if (length === whole) return states;
+  const out = new Float32Array(batch * length * width);
+  for (let b = 0; b < batch; b++)
+    out.set(floats(states).subarray(b * whole * width, (b * whole + length) * width), b * length * width);
+  return float32(out, [batch, length, width]);
+}

@@ -1,0 +1,88 @@
+/**
+ * Is a computed tensor equal to a recorded one? The rule of tolerance, for whole tensors and for sampled ones with statistics.
+ * Does not know files or models.
+ */
+import { internalError } from '../errors.ts';
+import type { Deviation, Stats } from './vectors.ts';
+
+export type Comparison = {
+  readonly name: string;
+  readonly elements: number;
+  /** Largest absolute difference. */
+  readonly absolute: number;
+  /** The same, over the largest recorded magnitude. */
+  readonly relative: number;
+  readonly tolerance: number;
+  readonly ok: boolean;
+};
+
+type Numbers = ArrayLike<number>;
+
+/** Tensors of more elements than this are stored as that many samples. */
+const SAMPLES = 512;
+const RELATIVE = 2e-5;
+const TIMES_RECORDED = 10;
+
+/** The larger of 10 times the recorded float64 deviation and 2e-5 of the largest magnitude. */
+export function toleranceOf(largest: number, deviation: Pick<Deviation, 'float64'> | undefined): number {
+  return Math.max(TIMES_RECORDED * (deviation?.float64 ?? 0), RELATIVE * largest);
+}
+
+/** Compares element by element; sizes that differ, and values that are no numbers, fail. */
+export function compare(
+  name: string,
+  computed: Numbers,
+  recorded: Numbers,
+  options: { deviation?: Pick<Deviation, 'float64'> | undefined; tolerance?: number } = {},
+): Comparison {
+  let absolute = computed.length === recorded.length ? 0 : Number.POSITIVE_INFINITY;
+  let largest = 0;
+  for (let i = 0; i < recorded.length; i++) {
+    const difference = Math.abs((computed[i] as number) - (recorded[i] as number));
+    if (!(difference <= absolute)) absolute = Number.isNaN(difference) ? Number.POSITIVE_INFINITY : difference;
+    largest = Math.max(largest, Math.abs(recorded[i] as number));
+  }
+  const tolerance = options.tolerance ?? toleranceOf(largest, options.deviation);
+  const relative = absolute === 0 ? 0 : absolute / largest;
+  return { name, elements: recorded.length, absolute, relative, tolerance, ok: absolute <= tolerance };
+}
+
+/** What is stored of a large tensor: flat row-major index k · floor(size / 512) for k < 512; a small one whole. */
+export function sample(values: Numbers): Float32Array {
+  if (values.length <= SAMPLES) return Float32Array.from(values);
+  const step = Math.floor(values.length / SAMPLES);
+  return Float32Array.from({ length: SAMPLES }, (_, k) => values[k * step] as number);
+}
+
+/** l2 norm, sum, and dot with w_i = ((i · 2654435761) mod 2^32) / 2^32 - 0.5, in float64. */
+export function statsOf(values: Numbers): Stats {
+  let squares = 0;
+  let sum = 0;
+  let dot = 0;
+  for (let i = 0; i < values.length; i++) {
+    const v = values[i] as number;
+    squares += v * v;
+    sum += v;
+    dot += v * ((Math.imul(i, 2654435761) >>> 0) / 2 ** 32 - 0.5);
+  }
+  return { l2: Math.sqrt(squares), sum, dot };
+}
+
+/**
+ * Compares a whole computed tensor with a sampled record: the samples element by element, and statistics of the rest. An error of
+ * `tolerance` in every element, of random sign, moves the sums by no more than `tolerance` times the root of their number; 4 deviations are allowed.
+ */
+export function compareSampled(
+  name: string,
+  computed: Numbers,
+  recorded: { samples: Numbers; stats: Stats | undefined; deviation: Deviation | undefined },
+): Comparison {
+  const samples = compare(name, sample(computed), recorded.samples, { deviation: recorded.deviation });
+  if (computed.length <= SAMPLES) return samples;
+  const { stats } = recorded;
+  if (stats === undefined) throw internalError('compareSampled', `${name} must have statistics`, 'none');
+  const own = statsOf(computed);
+  const allowed = 4 * samples.tolerance * Math.sqrt(computed.length);
+  const within = (['l2', 'sum', 'dot'] as const).every((key) => Math.abs(own[key] - stats[key]) <= allowed);
+  return { ...samples, elements: computed.length, ok: samples.ok && within };
+}

@@ -1,0 +1,61 @@
+/**
+ * Reads a recorded set: NAME.safetensors with the numbers, NAME.json with config, deviations and how large tensors were sampled.
+ * Does not know what the numbers mean.
+ */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { checkpointError } from '../errors.ts';
+import { float32, int32, type Value } from '../runtime/value.ts';
+import { openSafetensors } from '../weights/safetensors.ts';
+
+const deviation = z.looseObject({ abs_max: z.number(), float64: z.number(), 'float64_99.9%': z.number().optional() });
+const stats = z.object({ l2: z.number(), sum: z.number(), dot: z.number() });
+const description = z.looseObject({
+  set: z.string().optional(),
+  config: z.record(z.string(), z.unknown()).optional(),
+  weights: z.string().optional(),
+  values: z.record(z.string(), z.unknown()).optional(),
+  stats: z.record(z.string(), stats).default({}),
+  max_abs_deviation_of_fp32: z.record(z.string(), deviation).default({}),
+});
+
+export type Stats = z.infer<typeof stats>;
+export type Deviation = z.infer<typeof deviation>;
+
+export interface RecordedSet {
+  readonly name: string;
+  readonly info: z.infer<typeof description>;
+  readonly names: ReadonlySet<string>;
+  /** A tensor as float32, or int32 where it was stored as whole numbers. */
+  read(name: string): Promise<Value>;
+  /** How far the recorded float32 numbers lie from float64; undefined where that was not recorded. */
+  deviation(name: string): Deviation | undefined;
+  /** Of the whole tensor, where only a sample was stored. */
+  stats(name: string): Stats | undefined;
+  close(): Promise<void>;
+}
+
+/** Opens set `name` of directory `dir`. Throws a checkpoint error that names the file. */
+export async function openRecordedSet(dir: string, name: string): Promise<RecordedSet> {
+  const file = join(dir, `${name}.json`);
+  const parsed = description.safeParse(JSON.parse(await readFile(file, 'utf8')));
+  if (!parsed.success)
+    throw checkpointError(`recorded set ${file}`, 'must describe its tensors', parsed.error.issues[0]?.message);
+  const info = parsed.data;
+  const source = await openSafetensors(join(dir, `${name}.safetensors`));
+  return {
+    name,
+    info,
+    names: new Set(source.tensors.keys()),
+    async read(tensor) {
+      const entry = source.tensors.get(tensor);
+      if (entry === undefined) throw checkpointError(`recorded set ${source.path}`, `must hold ${tensor}`, 'nothing');
+      const data = await source.readFloat32(entry);
+      return /^[IU]/.test(entry.dtype) ? int32(Int32Array.from(data), entry.shape) : float32(data, entry.shape);
+    },
+    deviation: (tensor) => info.max_abs_deviation_of_fp32[tensor],
+    stats: (tensor) => info.stats[tensor],
+    close: () => source.close(),
+  };
+}

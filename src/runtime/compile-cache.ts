@@ -1,0 +1,37 @@
+/**
+ * Keeps the executables of the last few shapes, since compiling costs far more than a run and callers repeat shapes.
+ */
+import type { Executable } from './compile.ts';
+
+export interface CompileCache<Names extends string> {
+  /** The executable of `key`, built if it is not there; the least recently used beyond the limit is disposed. */
+  get(key: string, build: () => Promise<Executable<Names>>): Promise<Executable<Names>>;
+  dispose(): Promise<void>;
+}
+
+export function compileCache<Names extends string>(limit: number): CompileCache<Names> {
+  const kept = new Map<string, Promise<Executable<Names>>>();
+  // One that failed to build was removed by whoever asked for it.
+  const drop = async (built: Promise<Executable<Names>>): Promise<void> =>
+    (await built.catch(() => undefined))?.dispose();
+  return {
+    async get(key, build) {
+      const built = kept.get(key) ?? build();
+      kept.delete(key);
+      kept.set(key, built);
+      built.catch(() => kept.delete(key));
+      const [oldest] = kept.keys();
+      if (kept.size > limit && oldest !== undefined) {
+        const old = kept.get(oldest) as Promise<Executable<Names>>;
+        kept.delete(oldest);
+        await drop(old);
+      }
+      return built;
+    },
+    async dispose() {
+      const all = [...kept.values()];
+      kept.clear();
+      await Promise.all(all.map(drop));
+    },
+  };
+}

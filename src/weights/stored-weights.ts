@@ -1,0 +1,37 @@
+/**
+ * A component's tensors as a compiler wants them: each in the dtype that it is stored in, so that 16-bit files stay half as large.
+ * Bytes are copied into the model; whoever cannot afford that must give another plan.
+ */
+import { StepVideoError } from '../errors.ts';
+import type { StoredWeight, WeightPlan } from '../onnx/model.ts';
+import type { DType as GraphDType } from '../tensor/index.ts';
+import type { DType, TensorEntry, TensorSource } from './tensor-entry.ts';
+
+/** Dtypes that devices cast themselves; all others are decoded here. */
+const AS_STORED: Partial<Record<DType, GraphDType>> = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' };
+
+/** A serialised model ends here, by the format's own signed length. */
+const LARGEST_MODEL = 2 ** 31 - 2 ** 20;
+
+/** Reads every tensor of `source` and plans it as an initializer. Throws an environment error where they exceed what one model can hold. */
+export async function storedWeights(source: TensorSource): Promise<WeightPlan> {
+  const entries = [...source.tensors.values()];
+  const bytes = entries.reduce((total, entry) => total + entry.byteLength, 0);
+  if (bytes > LARGEST_MODEL)
+    throw new StepVideoError(
+      'environment',
+      'load',
+      `weights embedded in one model must stay below ${LARGEST_MODEL} bytes`,
+      `${bytes} in ${source.path}`,
+    );
+  const stored = new Map<string, StoredWeight>();
+  for (const entry of entries) stored.set(entry.name, await read(source, entry));
+  return (name) => stored.get(name);
+}
+
+async function read(source: TensorSource, entry: TensorEntry): Promise<StoredWeight> {
+  const dtype = AS_STORED[entry.dtype];
+  if (dtype !== undefined) return { dtype, bytes: await source.readTensor(entry) };
+  const data = await source.readFloat32(entry);
+  return { dtype: 'float32', bytes: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) };
+}
