@@ -1,6 +1,6 @@
 /**
  * Graph → ONNX ModelProto bytes. Each op's own `onnx` form says how it looks; this file only names, orders and writes.
- * Does not know devices, sessions or where weights live: a plan tells which parameters are initializers.
+ * Does not know devices, sessions or where weights come from: a plan tells which parameters are initializers.
  */
 import { internalError } from '../errors.ts';
 import {
@@ -16,118 +16,116 @@ import {
   type TypedArray,
 } from '../tensor/index.ts';
 import { ATTRIBUTE_TYPE, DATA_TYPE, ModelProto } from './schema.ts';
+import {
+  checkStored,
+  commonFolder,
+  initializer,
+  type StoredWeight,
+  storedInitializer,
+  type WeightPlan,
+} from './stored-weight.ts';
 
-/** How a parameter is stored: in the model's own bytes, or as a byte range of a file beside the model. */
-export type StoredWeight = { readonly dtype: DType } & (
-  | { readonly bytes: Uint8Array }
-  | { readonly file: string; readonly offset: number; readonly length: number }
-);
-
-/** Stored form of a parameter; undefined leaves it an input, fed on every run. */
-export type WeightPlan = (name: string) => StoredWeight | undefined;
+export type { StoredWeight, WeightPlan } from './stored-weight.ts';
 
 export type OnnxModel = {
   readonly bytes: Uint8Array;
   /** Names to feed, with the leaf each stands for. */
   readonly inputs: ReadonlyMap<string, Tensor>;
+  /** The graph tensors that each ONNX node computes, by the node's name: what a profile joins its times with. */
+  readonly nodes: ReadonlyMap<string, readonly Tensor[]>;
+  /** Files of external weights and the folder that they are named from; absent where there are none. */
+  readonly external?: { readonly folder: string; readonly files: readonly string[] };
+  /** Some weight is stored in a dtype other than the graph's and decoded by a node. */
+  readonly decodes: boolean;
 };
 
 /** The opset whose kernels and fusions every supported runtime knows; `Attention` alone needs the later one. */
 const OPSET = 20;
 const ATTENTION_OPSET = 23;
 
+/** Serialised messages end here, by protobuf's signed lengths. */
+const LARGEST_MODEL = 2 ** 31 - 1;
+
+/**
+ * Writes the graph that `outputs` reach; result `name` is ONNX output `out:name`.
+ * Throws where a stored weight's bytes do not fit its shape, or embedded weights exceed what one model can hold.
+ */
 export function toOnnx(outputs: Readonly<Record<string, Tensor>>, weights: WeightPlan = () => undefined): OnnxModel {
   const writer = new GraphWriter(weights);
   const nodes = reachable(Object.values(outputs));
   for (const node of nodes) writer.node(node);
-  const opset = nodes.some((n) => n.op === 'Attention') ? ATTENTION_OPSET : OPSET;
-  return { bytes: writer.finish(outputs, opset), inputs: writer.inputs };
+  for (const [name, tensor] of Object.entries(outputs)) writer.output(name, tensor);
+  return writer.finish(nodes.some((n) => n.op === 'Attention') ? ATTENTION_OPSET : OPSET);
 }
 
+type NodeProto = {
+  readonly input: string[];
+  readonly output: string[];
+  readonly op_type: string;
+  readonly domain: string;
+  readonly name: string;
+  readonly attribute: object[];
+};
+
 class GraphWriter {
-  readonly inputs = new Map<string, Tensor>();
   readonly #weights: WeightPlan;
+  readonly #inputs = new Map<string, Tensor>();
+  /** ONNX name of each tensor written so far. */
   readonly #names = new Map<Tensor, string>();
-  readonly #nodes: {
-    input: string[];
-    output: string[];
-    op_type: string;
-    domain: string;
-    name: string;
-    attribute: object[];
-  }[] = [];
+  readonly #nodes: NodeProto[] = [];
+  readonly #computes = new Map<string, Tensor[]>();
   /** Nodes by form, so that further outputs of one op (statistics of a norm) come from one ONNX node. */
-  readonly #byForm = new Map<string, number>();
-  readonly #initializers: object[] = [];
-  readonly #small = new Map<string, string>();
+  readonly #byForm = new Map<string, NodeProto>();
+  readonly #literals: object[] = [];
+  readonly #literalNames = new Map<string, string>();
+  /** Parameters that the plan stores, by name; `raw` is the initializer's own name. */
+  readonly #stored = new Map<string, { raw: string; node: Tensor; stored: StoredWeight }>();
+  readonly #results: object[] = [];
 
   constructor(weights: WeightPlan) {
     this.#weights = weights;
   }
 
   node(node: Tensor): void {
-    if (node.op === 'Constant') this.#constant(node);
+    if (node.op === 'Constant') this.#names.set(node, this.#literal(node.dtype, node.shape, constantOf(node)));
     else if (isLeaf(node)) this.#leaf(node);
     else this.#apply(node);
   }
 
   #apply(node: Tensor): void {
     const form = opDefinition(node.op).onnx(node);
-    const output = form.output ?? 0;
     const inputs = form.inputs.map((x) => this.#operand(x));
     const key = `${form.domain ?? ''}:${form.type}(${inputs.join()})${JSON.stringify(form.attributes ?? {})}`;
-    let index = this.#byForm.get(key);
-    if (index === undefined) {
-      index = this.#nodes.length;
-      this.#byForm.set(key, index);
-      this.#nodes.push({
-        input: inputs,
-        output: [],
-        op_type: form.type,
-        domain: form.domain ?? '',
-        name: `${node.op}_${index}`,
-        attribute: Object.entries(form.attributes ?? {}).map(([name, value]) => attribute(name, value)),
-      });
-    }
-    const outputs = this.#nodes[index]!.output;
+    const proto = this.#byForm.get(key) ?? this.#add(`${node.op}_${this.#nodes.length}`, form, inputs);
+    this.#byForm.set(key, proto);
+    this.#computes.set(proto.name, [...(this.#computes.get(proto.name) ?? []), node]);
     // Earlier outputs are named too, though nothing may read them: an output that is not optional must have a name.
-    while (outputs.length <= output) outputs.push(`t${index}_${outputs.length}`);
-    this.#names.set(node, outputs[output] as string);
+    const output = form.output ?? 0;
+    while (proto.output.length <= output) proto.output.push(`${proto.name}:${proto.output.length}`);
+    this.#names.set(node, proto.output[output] as string);
   }
 
+  #add(name: string, form: Omit<OnnxForm, 'inputs'>, input: string[], output: string[] = []): NodeProto {
+    const attributes = Object.entries(form.attributes ?? {}).map(([key, value]) => attribute(key, value));
+    const proto = { input, output, op_type: form.type, domain: form.domain ?? '', name, attribute: attributes };
+    this.#nodes.push(proto);
+    return proto;
+  }
+
+  /** Inputs and parameters go by their own names; several nodes may stand for one leaf. */
   #leaf(node: Tensor): void {
     const name = nameOf(node);
     this.#names.set(node, name);
-    if (this.inputs.has(name) || this.#small.has(name)) {
-      const stored = this.#small.get(name);
-      if (stored !== undefined) this.#names.set(node, stored);
-      return;
-    }
+    if (this.#inputs.has(name) || this.#stored.has(name)) return;
     const stored = node.op === 'Parameter' ? this.#weights(name) : undefined;
     if (stored === undefined) {
-      this.inputs.set(name, node);
+      this.#inputs.set(name, node);
       return;
     }
+    checkStored(name, node, stored);
     const raw = stored.dtype === node.dtype ? name : `${name}:${stored.dtype}`;
-    this.#initializers.push(
-      'bytes' in stored
-        ? initializer(raw, stored.dtype, node.shape, stored.bytes)
-        : external(raw, stored.dtype, node.shape, stored),
-    );
-    this.#small.set(name, name);
-    if (raw === name) return;
-    this.#nodes.push({
-      input: [raw],
-      output: [name],
-      op_type: 'Cast',
-      domain: '',
-      name: `Cast ${name}`,
-      attribute: [attribute('to', node.dtype)],
-    });
-  }
-
-  #constant(node: Tensor): void {
-    this.#names.set(node, this.#literal(node.dtype, node.shape, constantOf(node)));
+    this.#stored.set(name, { raw, node, stored });
+    if (raw !== name) this.#add(`Decode ${name}`, { type: 'Cast', attributes: { to: node.dtype } }, [raw], [name]);
   }
 
   #operand(operand: OnnxOperand): string {
@@ -144,28 +142,33 @@ class GraphWriter {
   #literal(dtype: DType, shape: readonly number[], data: TypedArray): string {
     const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
     const key = data.length <= 64 ? `${dtype} ${shape.join()} ${bytes.join()}` : undefined;
-    const known = key === undefined ? undefined : this.#small.get(key);
+    const known = key === undefined ? undefined : this.#literalNames.get(key);
     if (known !== undefined) return known;
-    const name = `c${this.#initializers.length}`;
-    this.#initializers.push(initializer(name, dtype, shape, bytes));
-    if (key !== undefined) this.#small.set(key, name);
+    const name = `constant:${this.#literals.length}`;
+    this.#literals.push(initializer(name, dtype, shape, bytes));
+    if (key !== undefined) this.#literalNames.set(key, name);
     return name;
   }
 
-  finish(outputs: Readonly<Record<string, Tensor>>, opset: number): Uint8Array {
-    const results = Object.entries(outputs).map(([name, tensor]) => {
-      // A graph output needs a name of its own, also where it is a leaf or appears twice.
-      this.#nodes.push({
-        input: [this.#names.get(tensor) as string],
-        output: [`out:${name}`],
-        op_type: 'Identity',
-        domain: '',
-        name: `out:${name}`,
-        attribute: [],
-      });
-      return valueInfo(`out:${name}`, tensor);
-    });
-    return ModelProto.encode({
+  /** A graph output needs a name of its own, also where it is a leaf or appears twice. */
+  output(name: string, tensor: Tensor): void {
+    const result = `out:${name}`;
+    this.#add(result, { type: 'Identity' }, [this.#names.get(tensor) as string], [result]);
+    this.#results.push(valueInfo(result, tensor));
+  }
+
+  finish(opset: number): OnnxModel {
+    const stored = [...this.#stored.values()];
+    const embedded = stored.reduce((n, s) => n + ('bytes' in s.stored ? s.stored.bytes.byteLength : 0), 0);
+    if (embedded > LARGEST_MODEL)
+      throw internalError(
+        'toOnnx',
+        `embedded weights must stay below ${LARGEST_MODEL} bytes; keep them external`,
+        embedded,
+      );
+    const files = [...new Set(stored.flatMap((s) => ('file' in s.stored ? [s.stored.file] : [])))];
+    const folder = files.length > 0 ? commonFolder(files) : '';
+    const bytes = ModelProto.encode({
       ir_version: 10,
       producer_name: 'step-video',
       opset_import: [
@@ -175,11 +178,21 @@ class GraphWriter {
       graph: {
         name: 'graph',
         node: this.#nodes,
-        initializer: this.#initializers,
-        input: [...this.inputs].map(([name, tensor]) => valueInfo(name, tensor)),
-        output: results,
+        initializer: [
+          ...this.#literals,
+          ...stored.map(({ raw, node, stored }) => storedInitializer(raw, node.shape, stored, folder)),
+        ],
+        input: [...this.#inputs].map(([name, tensor]) => valueInfo(name, tensor)),
+        output: this.#results,
       },
     }).finish();
+    return {
+      bytes,
+      inputs: this.#inputs,
+      nodes: this.#computes,
+      ...(files.length > 0 && { external: { folder, files } }),
+      decodes: stored.some(({ node, stored }) => stored.dtype !== node.dtype),
+    };
   }
 }
 
@@ -192,30 +205,6 @@ function attribute(name: string, value: FormAttribute): object {
   if ('float' in value) return { name, type: ATTRIBUTE_TYPE.FLOAT, f: value.float };
   return { name, type: ATTRIBUTE_TYPE.INTS, ints: value };
 }
-
-const initializer = (name: string, dtype: DType, dims: readonly number[], raw_data: Uint8Array): object => ({
-  name,
-  dims,
-  data_type: DATA_TYPE[dtype],
-  raw_data,
-});
-
-const external = (
-  name: string,
-  dtype: DType,
-  dims: readonly number[],
-  at: { file: string; offset: number; length: number },
-): object => ({
-  name,
-  dims,
-  data_type: DATA_TYPE[dtype],
-  data_location: 1,
-  external_data: [
-    { key: 'location', value: at.file },
-    { key: 'offset', value: String(at.offset) },
-    { key: 'length', value: String(at.length) },
-  ],
-});
 
 const valueInfo = (name: string, tensor: Tensor): object => ({
   name,

@@ -1,10 +1,14 @@
 /**
  * Graph → something that runs: optimise, write ONNX, open a session. Equal graphs on equal weights share one session.
  */
+import { createHash } from 'node:crypto';
+import { stat } from 'node:fs/promises';
 import { internalError } from '../errors.ts';
-import { toOnnx, type WeightPlan } from '../onnx/model.ts';
+import { type OnnxModel, toOnnx, type WeightPlan } from '../onnx/model.ts';
 import { optimize, sameShape, type Tensor } from '../tensor/index.ts';
+import { type Cost, costsOf } from './cost.ts';
 import { openSession, type Session, type SessionOptions } from './session.ts';
+import { leaseSession } from './session-cache.ts';
 import type { Value, Values } from './value.ts';
 
 export type CompileOptions = SessionOptions & {
@@ -20,10 +24,17 @@ export interface Executable<Names extends string = string> {
    * graph reads that input after the output is computed (optimizer updates).
    */
   run(feeds: Values, into?: Partial<Record<Names, Value>>): Promise<Record<Names, Value>>;
+  /** What each node of the model costs, by the node's name. */
+  readonly costs: ReadonlyMap<string, Cost>;
   readonly session: Session;
+  /** Gives the session back; it closes when no other executable shares it. */
   dispose(): Promise<void>;
 }
 
+/**
+ * Compiles the graph that `outputs` reach for `options.device`.
+ * Weights stored in 16 bits stay so in memory unless `keepStoredDtype` is false; feeds are checked on every run.
+ */
 export async function compile<Names extends string>(
   outputs: Readonly<Record<Names, Tensor>>,
   options: CompileOptions,
@@ -31,34 +42,67 @@ export async function compile<Names extends string>(
   const names = Object.keys(outputs) as Names[];
   const optimized = optimize(names.map((n) => outputs[n]));
   const graph = Object.fromEntries(names.map((n, i) => [n, optimized[i] as Tensor]));
-  const model = toOnnx(graph, options.weights);
-  const session = await openSession(model.bytes, options);
+  const { weights, ...given } = options;
+  const { bytes, inputs, nodes, external, decodes } = toOnnx(graph, weights);
+  const settings: SessionOptions = { ...given, keepStoredDtype: decodes && given.keepStoredDtype !== false };
+  const key = await keyOf(bytes, settings, external);
+  const lease = await leaseSession(key, () => openSession(bytes, settings, external?.folder));
+  const results = names.map((n) => `out:${n}`);
+  // Of the graph only shapes are kept: its constants live in the session.
+  const types = Object.fromEntries(names.map((n) => [n, typeOf(graph[n] as Tensor)]));
+  const leaves = new Map([...inputs].map(([n, leaf]) => [n, typeOf(leaf)]));
   return {
-    inputs: model.inputs,
-    session,
+    inputs,
+    costs: costsOf(nodes),
+    session: lease.session,
     async run(feeds, into = {}) {
-      const taken: Record<string, Value> = {};
-      for (const [name, leaf] of model.inputs) {
-        const value = feeds[name];
-        if (value === undefined)
-          throw internalError('run', `input ${name} must be fed`, Object.keys(feeds).join(' ').slice(0, 120));
-        if (!sameShape(value.shape, leaf.shape) || value.dtype !== leaf.dtype)
-          throw internalError(
-            'run',
-            `${name} must be ${leaf.dtype}[${leaf.shape.join(', ')}]`,
-            `${value.dtype}[${value.shape.join(', ')}]`,
-          );
-        taken[name] = value;
-      }
       const buffers: Record<string, Value> = {};
-      for (const name of names) if (into[name] !== undefined) buffers[`out:${name}`] = into[name] as Value;
-      const results = await session.run(
-        taken,
-        names.map((n) => `out:${n}`),
-        buffers,
-      );
-      return Object.fromEntries(names.map((n) => [n, results[`out:${n}`]])) as Record<Names, Value>;
+      for (const name of names) {
+        const value = into[name];
+        if (value === undefined) continue;
+        checkValue(`into ${name}`, value, types[name] as Type);
+        buffers[`out:${name}`] = value;
+      }
+      const values = await lease.session.run(checkedFeeds(leaves, feeds), results, buffers);
+      return Object.fromEntries(names.map((n) => [n, values[`out:${n}`]])) as Record<Names, Value>;
     },
-    dispose: () => session.dispose(),
+    dispose: lease.release,
   };
+}
+
+type Type = Pick<Tensor, 'shape' | 'dtype'>;
+const typeOf = ({ shape, dtype }: Tensor): Type => ({ shape, dtype });
+
+/** The feeds that the graph takes, no more. */
+function checkedFeeds(inputs: ReadonlyMap<string, Type>, feeds: Values): Values {
+  const taken: Record<string, Value> = {};
+  for (const [name, leaf] of inputs) {
+    const value = feeds[name];
+    if (value === undefined)
+      throw internalError('run', `input ${name} must be fed`, Object.keys(feeds).join(' ').slice(0, 120));
+    checkValue(name, value, leaf);
+    taken[name] = value;
+  }
+  return taken;
+}
+
+function checkValue(name: string, value: Value, type: Type): void {
+  if (!sameShape(value.shape, type.shape) || value.dtype !== type.dtype)
+    throw internalError(
+      'run',
+      `${name} must be ${type.dtype}[${type.shape.join(', ')}]`,
+      `${value.dtype}[${value.shape.join(', ')}]`,
+    );
+}
+
+/** Names what a session depends on: the model, how it is opened, and the files behind it as they are now. */
+async function keyOf(bytes: Uint8Array, settings: SessionOptions, external: OnnxModel['external']): Promise<string> {
+  const files = await Promise.all(
+    (external?.files ?? []).map(async (file) => {
+      const { size, mtimeMs, ino } = await stat(file);
+      return [file, size, mtimeMs, ino];
+    }),
+  );
+  const hash = createHash('sha256').update(bytes).digest('hex');
+  return JSON.stringify([hash, Object.entries(settings).sort(), files]);
 }

@@ -2,7 +2,7 @@
  * The only importer of ONNX Runtime: model bytes in, values out. Knows no graph and no model.
  */
 import * as ort from 'onnxruntime-node';
-import { internalError } from '../errors.ts';
+import { internalError, StepVideoError } from '../errors.ts';
 import type { DType, TypedArray } from '../tensor/index.ts';
 import type { Device } from './device.ts';
 import type { Value } from './value.ts';
@@ -11,16 +11,20 @@ export type SessionOptions = {
   readonly device: Device;
   /** Threads within an op; ONNX Runtime takes all cores unless told. */
   readonly threads?: number | undefined;
-  /** Keep 16-bit weights as they are instead of folding their casts into float32 copies at load. */
+  /** Keep constants as stored, decoding on each run, instead of holding decoded (or transposed) copies from load on. */
   readonly keepStoredDtype?: boolean | undefined;
   /** Arena memory kept between runs; off where peak memory matters more than speed. */
   readonly memoryArena?: boolean | undefined;
+  /** Start of the path of the trace file that the session writes; absent: no profile. */
   readonly profilePrefix?: string | undefined;
 };
 
 export interface Session {
   readonly inputNames: readonly string[];
-  /** Runs once. An output that has a value in `into` is written to that value's own buffer, which may be an input's. */
+  /**
+   * Runs once, and blocks the thread while it computes. An output that has a value in `into` is written to that value's own
+   * buffer, which may be an input's.
+   */
   run(
     feeds: Readonly<Record<string, Value>>,
     outputs: readonly string[],
@@ -31,16 +35,15 @@ export interface Session {
   dispose(): Promise<void>;
 }
 
-/** `model`: bytes, or the path of a file whose folder also holds its external data. */
-export async function openSession(model: Uint8Array | string, options: SessionOptions): Promise<Session> {
-  const session = await ort.InferenceSession.create(model as string, {
-    executionProviders: [options.device],
-    logSeverityLevel: 3,
-    ...(options.threads !== undefined && { intraOpNumThreads: options.threads }),
-    ...(options.memoryArena === false && { enableCpuMemArena: false }),
-    ...(options.profilePrefix !== undefined && { enableProfiling: true, profileFilePrefix: options.profilePrefix }),
-    extra: { session: { ...(options.keepStoredDtype && { disable_specified_optimizers: 'ConstantFolding' }) } },
-  });
+/** Larger results of constant expressions are computed on each run where stored dtypes are kept. */
+const FOLDED_BYTES = 64 * 1024;
+
+/**
+ * Opens `model`; external weights are looked up in `weightFolder`.
+ * @throws environment error where the device cannot be opened; internal error where the model is at fault.
+ */
+export async function openSession(model: Uint8Array, options: SessionOptions, weightFolder?: string): Promise<Session> {
+  const session = await createSession(model, options, weightFolder);
   return {
     inputNames: session.inputNames,
     async run(feeds, outputs, into = {}) {
@@ -56,28 +59,53 @@ export async function openSession(model: Uint8Array | string, options: SessionOp
   };
 }
 
+async function createSession(model: Uint8Array, options: SessionOptions, weightFolder: string | undefined) {
+  const { device, threads, memoryArena, profilePrefix, keepStoredDtype } = options;
+  try {
+    return await ort.InferenceSession.create(model, {
+      executionProviders: [device],
+      logSeverityLevel: 3,
+      ...(threads !== undefined && { intraOpNumThreads: threads }),
+      ...(memoryArena === false && { enableCpuMemArena: false }),
+      ...(profilePrefix !== undefined && { enableProfiling: true, profileFilePrefix: profilePrefix }),
+      extra: {
+        session: {
+          // Idle workers of one session must not spin while another computes.
+          force_spinning_stop: '1',
+          ...(weightFolder !== undefined && { model_external_initializers_file_folder_path: weightFolder }),
+        },
+        ...(keepStoredDtype && { optimization: { constant_folding_max_output_size_in_bytes: String(FOLDED_BYTES) } }),
+      },
+    });
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    if (device === 'cpu')
+      throw new StepVideoError('internal', 'internal: session', 'the model must load', reason, undefined, error);
+    throw new StepVideoError(
+      'environment',
+      'session',
+      `device ${device} must open the model`,
+      reason,
+      'device cpu',
+      error,
+    );
+  }
+}
+
 function mapValues<A, B>(record: Readonly<Record<string, A>>, change: (a: A) => B): Record<string, B> {
   return Object.fromEntries(Object.entries(record).map(([name, a]) => [name, change(a)]));
 }
 
-const ORT_TYPE = {
-  float32: 'float32',
-  float16: 'float16',
-  int64: 'int64',
-  int32: 'int32',
-  uint8: 'uint8',
-  int8: 'int8',
-  bool: 'bool',
-} as const;
-
-function toOrt(value: Value): ort.Tensor {
-  if (value.dtype === 'bfloat16')
-    throw internalError('session', 'a value crosses the border in another dtype', value.dtype);
-  return new ort.Tensor(ORT_TYPE[value.dtype], value.data as Float32Array, value.shape as number[]);
+function toOrt({ dtype, data, shape }: Value): ort.Tensor {
+  if (dtype === 'bfloat16') throw internalError('session', 'a value must cross to the device in another dtype', dtype);
+  return new ort.Tensor(dtype, data as Float32Array, shape as number[]);
 }
 
-const fromOrt = (tensor: ort.Tensor): Value => ({
-  dtype: tensor.type as DType,
-  shape: tensor.dims,
-  data: tensor.data as TypedArray,
-});
+function fromOrt(tensor: ort.Tensor): Value {
+  const dtype = tensor.type as DType;
+  const data = tensor.data as TypedArray;
+  // Newer engines have a Float16Array; ours are bit patterns.
+  if (dtype === 'float16')
+    return { dtype, shape: tensor.dims, data: new Uint16Array(data.buffer, data.byteOffset, data.length) };
+  return { dtype, shape: tensor.dims, data };
+}
