@@ -26,7 +26,7 @@ function joinHeads(x: Tensor): Tensor {
 
 const scaleOf = (config: AttentionConfig): number => 1 / Math.sqrt(config.headDim);
 
-/** x [B, N, D] attends to itself, wholly; `rotate` places queries and keys. `observe` sees q after its norm as [B, heads, N, headDim]. */
+/** x [B, N, D] attends to itself, wholly; `rotate` places queries and keys. `observe` sees queries and keys after their norms as [B, heads, N, headDim]. */
 export function selfAttention(
   scope: Scope,
   config: AttentionConfig,
@@ -38,9 +38,10 @@ export function selfAttention(
   const kNorm = rmsNorm(scope.at('k_norm'), config.headDim, QK_EPSILON);
   return (x, rotate, observe = () => {}) => {
     const [q, k, v] = headParts(wqkv(x), config, 3) as [Tensor, Tensor, Tensor]; //       [B, heads, N, headDim]
-    const query = qNorm(q);
+    const [query, key] = [qNorm(q), kNorm(k)];
     observe('q_norm', query);
-    const attended = attention(rotate(query), rotate(kNorm(k)), v, { scale: scaleOf(config), form: config.form });
+    observe('k_norm', key);
+    const attended = attention(rotate(query), rotate(key), v, { scale: scaleOf(config), form: config.form });
     return wo(joinHeads(attended)); //                                                    [B, N, D]
   };
 }

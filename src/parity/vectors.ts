@@ -33,6 +33,8 @@ export interface RecordedSet {
   deviation(name: string): Deviation | undefined;
   /** Of the whole tensor, where only a sample was stored. */
   stats(name: string): Stats | undefined;
+  /** Tensors that nobody has read: what a comparison has forgotten. */
+  unread(): string[];
   close(): Promise<void>;
 }
 
@@ -44,6 +46,7 @@ export async function openRecordedSet(dir: string, name: string): Promise<Record
     throw checkpointError(`recorded set ${file}`, 'must describe its tensors', parsed.error.issues[0]?.message);
   const info = parsed.data;
   const source = await openSafetensors(join(dir, `${name}.safetensors`));
+  const unread = new Set(source.tensors.keys());
   return {
     name,
     info,
@@ -51,11 +54,24 @@ export async function openRecordedSet(dir: string, name: string): Promise<Record
     async read(tensor) {
       const entry = source.tensors.get(tensor);
       if (entry === undefined) throw checkpointError(`recorded set ${source.path}`, `must hold ${tensor}`, 'nothing');
+      unread.delete(tensor);
       const data = await source.readFloat32(entry);
       return /^[IU]/.test(entry.dtype) ? int32(Int32Array.from(data), entry.shape) : float32(data, entry.shape);
     },
     deviation: (tensor) => info.max_abs_deviation_of_fp32[tensor],
     stats: (tensor) => info.stats[tensor],
+    unread: () => [...unread],
     close: () => source.close(),
   };
+}
+
+/** Throws a checkpoint error unless every tensor of the set has been read. */
+export function requireAllRead(recorded: RecordedSet): void {
+  const unread = recorded.unread();
+  if (unread.length > 0)
+    throw checkpointError(
+      `recorded set ${recorded.name}`,
+      'must hold only tensors that are compared',
+      unread.join(', '),
+    );
 }
