@@ -19,13 +19,15 @@ export class Scope {
   /** Whether the graph will be differentiated with weights fed, or run with weights known at compile time. */
   readonly training: boolean;
   readonly #path: string;
+  #reuse = false;
   readonly #specs: Map<string, ParameterSpec>;
   readonly #tensors: Map<string, Tensor>;
 
   /** The root of a model's parameters; `parent` and `name` are for `at`. */
   constructor(options: { training?: boolean } = {}, parent?: Scope, name = '') {
     this.training = parent?.training ?? options.training ?? false;
-    this.#path = parent === undefined || parent.#path === '' ? name : `${parent.#path}.${name}`;
+    this.#path = [parent === undefined ? '' : parent.#path, name].filter((part) => part !== '').join('.');
+    this.#reuse = parent === undefined ? false : parent.#reuse;
     this.#specs = parent === undefined ? new Map() : parent.#specs;
     this.#tensors = parent === undefined ? new Map() : parent.#tensors;
   }
@@ -35,9 +37,18 @@ export class Scope {
     return new Scope({}, this, String(name));
   }
 
-  /** A weight of this module. Asking twice for one name is a mistake of the model's. */
+  /** The same path, where another form of a network may name its weights again and gets the same tensors. */
+  reused(): Scope {
+    const again = new Scope({}, this);
+    again.#reuse = true;
+    return again;
+  }
+
+  /** A weight of this module. Asking twice for one name is a mistake of the model's, unless the scope is `reused`. */
   parameter(name: string, shape: Shape, initial: Initial): Tensor {
     const full = this.at(name).#path;
+    const known = this.#reuse ? this.#tensors.get(full) : undefined;
+    if (known !== undefined) return known;
     if (this.#specs.has(full)) throw internalError('scope', 'a parameter is named once', full);
     const tensor = parameter(full, shape);
     this.#specs.set(full, { name: full, shape, initial });

@@ -2,11 +2,27 @@
  * The blocks that encoder and decoder share: residual block, causal attention, up- and downsampling, pixel shuffles.
  * All features are [B, T, C, H, W].
  */
-import { attention, type AttentionForm, add, concat, constant, dim, mean, pad, reshape, silu, slice, type Tensor, transpose, upsampleNearest } from '../tensor/index.ts';
+
 import { causalConv, conv2dLayer, perFrame, repeatFrames } from '../nn/conv.ts';
 import type { Module } from '../nn/linear.ts';
 import { groupNorm } from '../nn/norm.ts';
 import { type Scope, ZEROS } from '../nn/scope.ts';
+import {
+  type AttentionForm,
+  add,
+  attention,
+  concat,
+  constant,
+  dim,
+  mean,
+  pad,
+  reshape,
+  silu,
+  slice,
+  type Tensor,
+  transpose,
+  upsampleNearest,
+} from '../tensor/index.ts';
 import type { VaeConfig } from './config.ts';
 
 export const norm = (scope: Scope, channels: number, config: VaeConfig, gain = 1): Module =>
@@ -69,8 +85,8 @@ export function upsample2d(scope: Scope, channels: number): Module {
   return perFrame((x) => conv(upsampleNearest(x)));
 }
 
-/** Twice the time, height and width, then silu(norm2(conv2(silu(norm1(conv1(x))))) + x) + x: the input counts twice. */
-export function upsample3d(scope: Scope, channels: number, config: VaeConfig): Module {
+/** Twice the time (where `repeats` is set), height and width, then silu(norm2(conv2(silu(norm1(conv1(x))))) + x) + x: the input counts twice. */
+export function upsample3d(scope: Scope, channels: number, config: VaeConfig, repeats: boolean): Module {
   const own = scope.at('conv3d');
   const conv1 = causalConv(own.at('conv1').at('conv'), [channels, channels], { kernel: 3 });
   const norm1 = norm(own.at('norm1'), channels, config);
@@ -78,7 +94,7 @@ export function upsample3d(scope: Scope, channels: number, config: VaeConfig): M
   const norm2 = norm(own.at('norm2'), channels, config, 0);
   const enlarge = perFrame(upsampleNearest);
   return (input) => {
-    const x = repeatFrames(enlarge(input));
+    const x = repeats ? repeatFrames(enlarge(input)) : enlarge(input);
     const h = norm2(conv2(silu(norm1(conv1(x)))));
     return add(silu(add(h, x)), x);
   };
@@ -98,7 +114,13 @@ export function pixelShuffle(x: Tensor): Tensor {
   const [batch, frames, wide, height, width] = x.shape as readonly [number, number, number, number, number];
   const channels = wide / 8;
   const cubes = reshape(x, [batch, frames, channels, 2, 2, 2, height, width]);
-  const video = reshape(transpose(cubes, [0, 1, 3, 2, 6, 4, 7, 5]), [batch, 2 * frames, channels, 2 * height, 2 * width]);
+  const video = reshape(transpose(cubes, [0, 1, 3, 2, 6, 4, 7, 5]), [
+    batch,
+    2 * frames,
+    channels,
+    2 * height,
+    2 * width,
+  ]);
   return slice(video, 1, 1, 2 * frames);
 }
 
@@ -112,6 +134,9 @@ export function averageChannels(x: Tensor, channels: number): Tensor {
 export function repeatChannels(x: Tensor, times: number): Tensor {
   const [batch, frames, channels, height, width] = x.shape as readonly [number, number, number, number, number];
   const one = reshape(x, [batch, frames, channels, 1, height * width]);
-  const many = concat(Array.from({ length: times }, () => one), 3);
+  const many = concat(
+    Array.from({ length: times }, () => one),
+    3,
+  );
   return reshape(many, [batch, frames, channels * times, dim(x.shape, 3), width]);
 }

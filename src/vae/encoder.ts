@@ -1,11 +1,20 @@
 /**
  * Video-VAE v2 encoder: pixels → mean and log-variance of latents, one chunk at a time.
  */
-import { add, type AttentionForm, silu, type Tensor } from '../tensor/index.ts';
+
 import { causalConv } from '../nn/conv.ts';
 import type { Module } from '../nn/linear.ts';
 import type { Scope } from '../nn/scope.ts';
-import { attentionBlock, averageChannels, downsample2d, downsample3d, norm, pixelUnshuffle, resnetBlock } from './block.ts';
+import { type AttentionForm, add, silu, type Tensor } from '../tensor/index.ts';
+import {
+  attentionBlock,
+  averageChannels,
+  downsample2d,
+  downsample3d,
+  norm,
+  pixelUnshuffle,
+  resnetBlock,
+} from './block.ts';
 import type { VaeConfig } from './config.ts';
 
 /** Levels whose downsampling halves time too. */
@@ -17,7 +26,11 @@ export type Observe = (name: string, features: Tensor) => void;
  * Pixels [B, T, 3, H, W] in [-1, 1], T one chunk (1 or 17 frames) -> moments [B, (T+7)/8, 2z, H/16, W/16]: mean, then log-variance.
  * `observe` sees every stage's output [B, t, c, h, w] by its module name.
  */
-export function encoder(scope: Scope, config: VaeConfig, form: AttentionForm): (pixels: Tensor, observe?: Observe) => Tensor {
+export function encoder(
+  scope: Scope,
+  config: VaeConfig,
+  form: AttentionForm,
+): (pixels: Tensor, observe?: Observe) => Tensor {
   const { ch, ch_mult, num_res_blocks } = config.encoder;
   const widths = ch_mult.map((m) => ch * m);
   const convIn = causalConv(scope.at('conv_in').at('conv'), [3, ch], { kernel: 3 });
@@ -38,7 +51,9 @@ export function encoder(scope: Scope, config: VaeConfig, form: AttentionForm): (
   stages.push(['mid.attn_1', attentionBlock(mid.at('attn_1'), channels, config, form)]);
   stages.push(['mid.block_2', resnetBlock(mid.at('block_2'), [channels, channels], config)]);
   const normOut = norm(scope.at('norm_out'), channels, config);
-  const patchify = causalConv(scope.at('conv_patchify').at('conv').at('conv'), [channels, config.channels / 8], { kernel: 3 });
+  const patchify = causalConv(scope.at('conv_patchify').at('conv').at('conv'), [channels, config.channels / 8], {
+    kernel: 3,
+  });
   const convOut = causalConv(scope.at('conv_out').at('conv'), [config.channels, 2 * config.z_channels], { kernel: 3 });
 
   return (pixels, observe = () => {}) => {

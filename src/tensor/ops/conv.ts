@@ -93,6 +93,7 @@ function inputGradient(shape: Shape, w: Tensor, dy: Tensor, { pads, stride }: Se
 function weightGradient(x: Tensor, shape: Shape, dy: Tensor, { pads, stride }: Settings): Tensor {
   const [out, channels, kh, kw] = shape as readonly [number, number, number, number];
   const batch = dim(x.shape, 0);
+  if (stride === 1 && Math.min(out, channels) >= WIDE_CHANNELS) return wideWeightGradient(x, shape, dy, pads);
   const { shifted, rows } = stride === 1 ? flatShifts(x, shape, dy, pads) : steppedShifts(x, dy, { pads, stride });
   const columns = transposeLast(rows); //                                                        [N, L, O]
   const parts: Tensor[] = [];
@@ -104,16 +105,33 @@ function weightGradient(x: Tensor, shape: Shape, dy: Tensor, { pads, stride }: S
   return reshape(transpose(concat(parts, 0), [2, 1, 0]), [out, channels, kh, kw]); //            [kh·kw, C, O] before
 }
 
+/** From here on the batch of products is larger than the pictures themselves, and one product over all of N is faster. */
+const WIDE_CHANNELS = 64;
+
+/** As `weightGradient`, over channels-first pictures: [C, N·L] x [N·L, O] for each kernel position. */
+function wideWeightGradient(x: Tensor, shape: Shape, dy: Tensor, pads: Pads): Tensor {
+  const [out, channels, kh, kw] = shape as readonly [number, number, number, number];
+  const turned = { x: transpose(x, [1, 0, 2, 3]), dy: transpose(dy, [1, 0, 2, 3]) };
+  const { shifted, rows } = flatShifts(turned.x, shape, turned.dy, pads); //                   [C, N, L], [O, N, L]
+  const columns = transposeLast(reshape(rows, [out, -1]));
+  const parts: Tensor[] = [];
+  for (let u = 0; u < kh; u++)
+    for (let v = 0; v < kw; v++)
+      parts.push(reshape(matmul(reshape(shifted(u, v), [channels, -1]), columns), [1, channels, out]));
+  return reshape(transpose(concat(parts, 0), [2, 1, 0]), shape);
+}
+
 type Shifts = { shifted: (u: number, v: number) => Tensor; rows: Tensor };
 
 /** Stride 1: both pictures get one row width, so that every shift is one contiguous range of a flat picture. */
 function flatShifts(x: Tensor, shape: Shape, dy: Tensor, pads: Pads): Shifts {
-  const [out, channels, kh, kw] = shape as readonly [number, number, number, number];
-  const [batch, , rows, columns] = dy.shape as readonly [number, number, number, number];
+  const [kh, kw] = [dim(shape, 2), dim(shape, 3)];
+  const [batch, channels] = [dim(x.shape, 0), dim(x.shape, 1)];
+  const [dyBatch, out, rows, columns] = dy.shape as readonly [number, number, number, number];
   const width = columns + kw - 1;
   const length = rows * width;
   if (kh * kw === 1)
-    return { shifted: () => reshape(x, [batch, channels, length]), rows: reshape(dy, [batch, out, length]) };
+    return { shifted: () => reshape(x, [batch, channels, length]), rows: reshape(dy, [dyBatch, out, length]) };
   // One more row below: the last shift reaches kw - 1 elements past the picture, where the gradient is zero.
   const flat = reshape(pad(x, [0, 0, pads[0], pads[1]], [0, 0, pads[2] + 1, pads[3]]), [
     batch,
@@ -122,7 +140,7 @@ function flatShifts(x: Tensor, shape: Shape, dy: Tensor, pads: Pads): Shifts {
   ]);
   return {
     shifted: (u, v) => slice(flat, 2, u * width + v, u * width + v + length),
-    rows: reshape(pad(dy, [0, 0, 0, 0], [0, 0, 0, kw - 1]), [batch, out, length]),
+    rows: reshape(pad(dy, [0, 0, 0, 0], [0, 0, 0, kw - 1]), [dyBatch, out, length]),
   };
 }
 

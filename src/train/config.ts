@@ -1,0 +1,148 @@
+/**
+ * What a training run is: one JSON file a stage, checked before any work. Sizes of models are the checkpoint's own config.
+ */
+import { readFile } from 'node:fs/promises';
+import * as z from 'zod';
+import { inputError } from '../errors.ts';
+
+const positive = z.number().positive();
+const count = z.int().positive();
+
+const group = z.strictObject({
+  /** Regular expression over parameter names; the first group that matches a name takes it. */
+  pattern: z.string(),
+  optimizer: z.enum(['adamw', 'muon', 'frozen']),
+  lr: positive.default(1e-3),
+  weightDecay: z.number().nonnegative().default(0),
+  /** AdamW: decay of first and second moments. */
+  betas: z.tuple([z.number(), z.number()]).default([0.9, 0.999]),
+  eps: positive.default(1e-8),
+  /** Muon: Nesterov momentum. */
+  momentum: z.number().default(0.9),
+  /** Muon: step size of an orthogonal update, by sqrt(out / in) or to the size of an AdamW step (0.2 sqrt(max)). */
+  scale: z.enum(['fan', 'rms']).default('rms'),
+  /** Muon: the weight's rows as this many matrices. */
+  split: count.default(1),
+  /** Muon on causal convolutions that see single frames only: the last time tap alone. */
+  lastTap: z.boolean().default(false),
+});
+
+const schedule = z.strictObject({
+  warmup: z.int().nonnegative().default(0),
+  /** Fraction of the steps before the decay begins. */
+  flat: z.number().min(0).max(1).default(0.35),
+  decay: z.enum(['cosine', 'linear']).default('cosine'),
+  /** Last learning rate over the first. */
+  final: z.number().min(0).max(1).default(0.02),
+});
+
+const shared = {
+  /** Names the run; its folder under `out`. */
+  name: z.string().regex(/^[\w.-]+$/),
+  seed: z.int().nonnegative().default(0),
+  out: z.string().default('checkpoints'),
+  data: z.string().default('cache/data'),
+  steps: count,
+  /** Backward passes a step, their gradients averaged. */
+  accumulate: count.default(1),
+  groups: z.array(group).min(1),
+  clip: positive.default(1),
+  ema: z.number().min(0).max(1).optional(),
+  schedule: schedule.prefault({}),
+  threads: count.optional(),
+  checkpointMinutes: positive.default(3),
+  validateSteps: count.default(100),
+  logSteps: count.default(10),
+};
+
+const sizes = z.strictObject({ ch: count, ch_mult: z.array(count).length(4), num_res_blocks: z.int().nonnegative() });
+
+const vaeSchema = z.strictObject({
+  ...shared,
+  stage: z.literal('vae'),
+  /** A checkpoint directory (or another run's folder) to start from; fresh weights where absent. */
+  start: z.string().optional(),
+  model: z.strictObject({ encoder: sizes, decoder: sizes, z_channels: count, channels: count, num_groups: count }),
+  /** Shapes that make up a step, and what part of the loss each is. `crop`: pixels around the subject instead of whole frames;
+   * `flat`: stills before any time tap but the last is trained, at a quarter of the cost. */
+  buckets: z
+    .array(
+      z.strictObject({
+        frames: count,
+        crop: count.optional(),
+        batch: count,
+        flat: z.boolean().default(false),
+        weight: positive.default(1),
+      }),
+    )
+    .min(1),
+  loss: z
+    .strictObject({
+      /** Weights of L1 at full, half, quarter … size. */
+      scales: z.array(z.number().nonnegative()).default([1, 0.5, 0.5]),
+      /** L1 between neighbouring pixels' differences. */
+      gradient: z.number().nonnegative().default(0.5),
+      /** Mean KL over latents. */
+      kl: z.number().nonnegative().default(1e-4),
+    })
+    .prefault({}),
+  /** Start value of the log-variance, so that noise does not swamp untrained means. */
+  logVariance: z.number().default(-6),
+});
+
+const density = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('uniform'), timeShift: positive.default(1) }),
+  z.strictObject({
+    kind: z.literal('logit-normal'),
+    mean: z.number().default(0),
+    deviation: positive.default(1),
+    timeShift: positive.default(1),
+  }),
+]);
+
+const ditSchema = z.strictObject({
+  ...shared,
+  stage: z.literal('dit'),
+  /** Model directory with configs, tokenizers, the trained VAE, and weights to start from where it has them. */
+  model: z.string(),
+  /** Latents are made once and kept here. */
+  latents: z.string(),
+  buckets: z
+    .array(
+      z.strictObject({
+        frames: count,
+        batch: count,
+        weight: positive.default(1),
+        /** Distinct clips encoded for this shape. */
+        clips: count,
+        density: density.prefault({ kind: 'logit-normal' }),
+      }),
+    )
+    .min(1),
+  captionDrop: z.number().min(0).max(1).default(0.1),
+  /** Tokens of a caption that training sees; longer ones are cut. */
+  textTokens: count.default(32),
+});
+
+export type GroupConfig = z.output<typeof group>;
+export type ScheduleConfig = z.output<typeof schedule>;
+export type VaeTraining = z.output<typeof vaeSchema>;
+export type DitTraining = z.output<typeof ditSchema>;
+export type TrainingConfig = VaeTraining | DitTraining;
+
+/** Reads and checks a config file; an error names the file and the first field that is wrong. */
+export async function readTrainingConfig(path: string): Promise<TrainingConfig> {
+  const text = await readFile(path, 'utf8').catch(() => {
+    throw inputError('train', '--config must name a readable JSON file', path);
+  });
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    throw inputError(`train ${path}`, 'config must be JSON', (error as Error).message);
+  }
+  const result = z.discriminatedUnion('stage', [vaeSchema, ditSchema]).safeParse(json);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0]!;
+  throw inputError(`train ${path}`, `${issue.path.join('.') || 'config'}: ${issue.message}`);
+}

@@ -1,0 +1,27 @@
+/**
+ * `step-video train`: reads a config, builds its task, trains. The one place that knows which stage is which task.
+ */
+import path from 'node:path';
+import type { Device } from '../runtime/device.ts';
+import { readTrainingConfig } from './config.ts';
+import { openMetrics } from './metrics.ts';
+import { train } from './trainer.ts';
+import { vaeTask } from './vae-task.ts';
+
+export type TrainingOptions = {
+  readonly configPath: string;
+  readonly device?: Device;
+  readonly signal?: AbortSignal;
+  /** Takes a line for people; `final` lines stay, others may be overwritten. */
+  readonly show?: (line: string, final: boolean) => void;
+};
+
+/** Runs or resumes the run that the config describes; returns its folder, which holds `best/` and `last/`. */
+export async function runTraining(options: TrainingOptions): Promise<string> {
+  const { configPath, device = 'cpu', signal, show = () => {} } = options;
+  const config = await readTrainingConfig(configPath);
+  const folder = path.join(config.out, config.name);
+  const metrics = openMetrics(folder, { every: config.logSteps, show });
+  const task = await vaeTask(config as never, device);
+  return train(task, config, { device, metrics, signal });
+}

@@ -1,0 +1,186 @@
+/**
+ * Training the Video-VAE on clips made on the fly: batches, loss graphs, validation by PSNR on held-out combinations.
+ * Knows emoji world's sampler and the VAE; the loop is the trainer's.
+ */
+import { mkdir, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { type Clip, clipSampler } from '../data/clips.ts';
+import { loadWorld, type World } from '../data/world.ts';
+import { gaussian } from '../diffusion/noise.ts';
+import { psnr, ssim } from '../eval/quality.ts';
+import { Scope } from '../nn/scope.ts';
+import { compile } from '../runtime/compile.ts';
+import type { Device } from '../runtime/device.ts';
+import { float32, floats, type Value, type Values } from '../runtime/value.ts';
+import { add, input, mul, sizeOf, type Tensor } from '../tensor/index.ts';
+import { decoder } from '../vae/decoder.ts';
+import { encoder } from '../vae/encoder.ts';
+import { klDivergence, samplePosterior, splitMoments } from '../vae/posterior.ts';
+import { contactSheet } from '../video/contact-sheet.ts';
+import { framesFromDecoded } from '../video/pixels.ts';
+import { checkpointName, openComponent } from '../weights/checkpoint.ts';
+import { writeSafetensors } from '../weights/safetensors.ts';
+import type { VaeTraining } from './config.ts';
+import { initialValues, loadValues } from './parameters.ts';
+import type { Bucket, Task } from './trainer.ts';
+import { gradientL1, l1, multiscaleL1 } from './vae-loss.ts';
+
+const PICTURE = 128;
+/** Streams of the noise generator; clips have their own. */
+const NOISE_STREAM = 7;
+
+export async function vaeTask(config: VaeTraining, device: Device): Promise<Task> {
+  const world = await loadWorld(config.data);
+  const scope = new Scope({ training: true });
+  const networks = {
+    encode: encoder(scope.at('encoder'), config.model, 'primitive'),
+    decode: decoder(scope.at('decoder'), config.model, { form: 'primitive' }),
+  };
+  const buckets = config.buckets.map((_, i) => bucket({ config, world, index: i, networks, scope }));
+  const values = await startValues(config, scope);
+  return {
+    specs: scope.specs,
+    tensors: scope.tensors,
+    values,
+    buckets,
+    validate: (weights, folder, step) => validate({ config, world, device }, weights, { folder, step }),
+    save: (weights, folder) => save(config, weights, folder),
+  };
+}
+
+type Networks = { encode: (x: Tensor) => Tensor; decode: (x: Tensor) => Tensor };
+
+async function startValues(config: VaeTraining, scope: Scope): Promise<Map<string, Value>> {
+  if (config.start !== undefined) {
+    const { source } = await openComponent(config.start, 'vae');
+    return loadValues(scope.specs, source);
+  }
+  const values = initialValues(scope.specs, config.seed);
+  const bias = floats(values.get('encoder.conv_out.conv.bias'));
+  bias.fill(config.logVariance, config.model.z_channels);
+  return values;
+}
+
+function bucket(parts: { config: VaeTraining; world: World; index: number; networks: Networks; scope: Scope }): Bucket {
+  const { config, world, index } = parts;
+  const { frames, crop, batch, weight, flat } = config.buckets[index]!;
+  const size = crop ?? PICTURE;
+  const pixels = input('pixels', [batch, frames, 3, size, size]);
+  const moments = parts.networks.encode(pixels);
+  const noise = input('noise', splitMoments(moments).mean.shape);
+  const decode = flat
+    ? decoder(parts.scope.at('decoder').reused(), config.model, { form: 'primitive', flat })
+    : parts.networks.decode;
+  const reconstruction = decode(samplePosterior(moments, noise));
+  const kl = mul(klDivergence(moments), batch / sizeOf(noise.shape));
+  const loss = [
+    multiscaleL1(reconstruction, pixels, config.loss.scales),
+    mul(gradientL1(reconstruction, pixels), config.loss.gradient),
+    mul(kl, config.loss.kl),
+  ].reduce((a, b) => add(a, b));
+  const sampler = clipSampler({
+    world,
+    seed: config.seed * 1000 + index,
+    frames: frames === 1 ? 17 : frames,
+    stills: frames === 1,
+    ...(crop !== undefined && { crop }),
+  });
+  return {
+    name: `${frames}x${size}`,
+    weight,
+    samples: batch,
+    losses: { loss, l1: l1(reconstruction, pixels), kl },
+    batch(step, micro): Values {
+      const first = (step * config.accumulate + micro) * batch;
+      const clips = Array.from({ length: batch }, (_, i) => sampler.clip(first + i));
+      const length = sizeOf(noise.shape);
+      return {
+        pixels: float32(clipsToPixels(clips), pixels.shape),
+        noise: float32(
+          gaussian({ seed: config.seed, length, offset: first * length, stream: NOISE_STREAM + index }),
+          noise.shape,
+        ),
+      };
+    },
+  };
+}
+
+/** Clips of one shape -> [B, T, 3, H, W] in [-1, 1]. */
+export function clipsToPixels(clips: readonly Clip[]): Float32Array {
+  const [first] = clips as readonly [Clip, ...Clip[]];
+  const plane = first.height * first.width;
+  const out = new Float32Array(clips.length * first.frames * 3 * plane);
+  clips.forEach((clip, b) => {
+    for (let t = 0; t < clip.frames; t++) {
+      const from = t * plane * 3;
+      const to = (b * clip.frames + t) * 3 * plane;
+      for (let i = 0; i < plane; i++)
+        for (let c = 0; c < 3; c++) out[to + c * plane + i] = clip.pixels[from + i * 3 + c]! / 127.5 - 1;
+    }
+  });
+  return out;
+}
+
+type Validation = { config: VaeTraining; world: World; device: Device };
+const VALIDATION_CLIPS = 6;
+
+/** PSNR and SSIM of reconstructions from means: held-out combinations of trained subjects (the score), and unseen subjects. */
+async function validate(
+  { config, world, device }: Validation,
+  weights: ReadonlyMap<string, Value>,
+  at: { folder: string; step: number },
+): Promise<{ score: number; figures: Record<string, number> }> {
+  const stills = config.buckets.every((b) => b.frames === 1);
+  const frames = stills ? 1 : 17;
+  const count = stills ? 4 * VALIDATION_CLIPS : VALIDATION_CLIPS;
+  const scope = new Scope();
+  const pixels = input('pixels', [1, frames, 3, PICTURE, PICTURE]);
+  const moments = encoder(scope.at('encoder'), config.model, 'fused')(pixels);
+  const decoded = decoder(scope.at('decoder'), config.model, { form: 'fused' })(splitMoments(moments).mean);
+  const executable = await compile({ decoded }, { device, threads: config.threads });
+  const feeds = Object.fromEntries(weights);
+  const score = async (role: 'trained' | 'unseen'): Promise<{ psnr: number; ssim: number; rows: Uint8Array[] }> => {
+    const scenes = role === 'trained' ? { role, split: 'held-out' as const } : { role, split: 'any' as const };
+    const sampler = clipSampler({ world, seed: 99, frames: 17, stills, scenes });
+    const rows: Uint8Array[] = [];
+    let [totalPsnr, totalSsim] = [0, 0];
+    for (let i = 0; i < count; i++) {
+      const clip = sampler.clip(i);
+      const result = await executable.run({ ...feeds, pixels: float32(clipsToPixels([clip]), pixels.shape) });
+      const out = framesFromDecoded(floats(result.decoded), { frames, height: PICTURE, width: PICTURE });
+      const size = PICTURE * PICTURE * 3;
+      const real = Array.from({ length: frames }, (_, t) => clip.pixels.subarray(t * size, (t + 1) * size));
+      totalPsnr += psnr(clip.pixels, Buffer.concat(out)) / count;
+      totalSsim +=
+        out.reduce((s, f, t) => s + ssim(real[t]!, f, { width: PICTURE, height: PICTURE }), 0) / frames / count;
+      const shown = stills ? [0] : [0, 8, 16];
+      if (rows.length < 36) for (const t of shown) rows.push(real[t]!, out[t]!);
+    }
+    return { psnr: totalPsnr, ssim: totalSsim, rows };
+  };
+  const trained = await score('trained');
+  const unseen = await score('unseen');
+  await executable.dispose();
+  await mkdir(path.join(at.folder, 'samples'), { recursive: true });
+  await contactSheet([...trained.rows, ...unseen.rows.slice(0, 12)], {
+    width: PICTURE,
+    height: PICTURE,
+    columns: 6,
+    path: path.join(at.folder, 'samples', `step-${String(at.step).padStart(6, '0')}.png`),
+  });
+  return { score: trained.psnr, figures: { ssim: trained.ssim, unseen: unseen.psnr, unseenSsim: unseen.ssim } };
+}
+
+/** Writes `vae/vae_v2.safetensors` (float16) and its config, as a model directory has them. */
+async function save(config: VaeTraining, weights: ReadonlyMap<string, Value>, folder: string): Promise<void> {
+  const target = path.join(folder, 'vae');
+  await mkdir(target, { recursive: true });
+  const tensors = [...weights].map(([name, value]) => ({
+    name: checkpointName('vae', name),
+    dtype: 'F16' as const,
+    shape: [...value.shape],
+    data: floats(value),
+  }));
+  await writeSafetensors(path.join(target, 'vae_v2.safetensors'), tensors, { format: 'pt' });
+  await writeFile(path.join(target, 'config.json'), `${JSON.stringify(config.model, null, 2)}\n`);
+}
