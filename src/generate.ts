@@ -66,7 +66,8 @@ export async function* generate(
   const { directory, preset } = chooseModel(request, saved, options.pipeline);
   const plan = await planGeneration(request, { preset, saved });
   const { sampling, out } = plan;
-  const pipeline = options.pipeline ?? (await loadPipeline(directory, { device: request.device ?? 'cpu', preset }));
+  const pipeline =
+    options.pipeline ?? (await loadPipeline(directory, { device: request.device ?? 'cpu', preset, once: true }));
   try {
     const start = startingPoint(plan, pipeline.latentChannels);
     const unknownWords = pipeline.unknownWords(sampling.prompt);
@@ -85,6 +86,7 @@ export async function* generate(
           ({ latents, step } = at);
           const etaSeconds = (stepClock() / (step - start.step)) * (sampling.steps - step);
           yield { type: 'step', ...at, steps: sampling.steps, etaSeconds, shape: start.shape };
+          await pendingEvents();
         }
       } catch (error) {
         if (await save(plan, pipeline, { latents, step, shape: start.shape }).catch(() => false)) {
@@ -157,6 +159,7 @@ async function* decodeToFile(pipeline: Pipeline, plan: Plan, { latents, shape, s
   try {
     let index = 0;
     for await (const chunk of pipeline.decode(latents, shape)) {
+      await pendingEvents();
       stopIfAborted(signal);
       for (const rgb of framesFromDecoded(chunk, { frames: chunk.length / (3 * height * width), height, width })) {
         await queue.push(rgb);
@@ -175,6 +178,14 @@ async function* decodeToFile(pipeline: Pipeline, plan: Plan, { latents, shape, s
 
 function stopIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw new StepVideoError('aborted', 'generate', 'stopped by its signal');
+}
+
+/**
+ * Lets timers, signals and the encoder run: networks hold the thread while they compute. The second turn comes after
+ * the event loop has asked the system what is new.
+ */
+async function pendingEvents(): Promise<void> {
+  for (let turn = 0; turn < 2; turn++) await new Promise(setImmediate);
 }
 
 /** Seconds since now. */

@@ -1,11 +1,19 @@
 /**
- * The networks of one model directory behind four verbs, loaded when first needed.
- * Knows which file belongs to which stage; does not know requests, samplers or video files.
+ * The networks of one model directory behind four verbs, each compiled when first needed.
+ * Knows which stage loads what; does not know requests, samplers or video files.
  */
+import { loadDit } from './dit/load.ts';
+import { checkpointError } from './errors.ts';
 import type { LatentShape } from './latents.ts';
 import type { Preset } from './presets.ts';
+import { loadTokenizers } from './prompt/tokenize.ts';
+import type { Device } from './runtime/device.ts';
+import type { TextEmbedding } from './text/encode.ts';
+import { loadTextEncoders } from './text/load.ts';
+import { loadVae } from './vae/load.ts';
+import type { HunyuanClipConfig, StepLlmConfig, TransformerConfig, VaeConfig } from './weights/component-config.ts';
 
-/** A model that turns text and latents into frames. */
+/** A model that turns text and latents into frames. `Text` is private to it: what one verb makes and another takes. */
 export interface Pipeline<Text = unknown> {
   /** Absolute path of the checkpoint. */
   readonly directory: string;
@@ -28,4 +36,64 @@ export interface Pipeline<Text = unknown> {
   decode(latents: Float32Array, shape: LatentShape): AsyncIterable<Float32Array>;
   /** Frees every network; the pipeline cannot be used afterwards. */
   close(): Promise<void>;
+}
+
+export type PipelineOptions = {
+  device: Device;
+  preset: Preset;
+  /** Threads of one network; all cores unless told. */
+  threads?: number | undefined;
+  /** Free each stage once the next one begins: for one video, where memory matters more than a second one's start. */
+  once?: boolean;
+};
+
+/**
+ * Opens a checkpoint directory and checks that every component holds exactly the tensors of its config. Weights are
+ * read when a stage first runs.
+ * @throws checkpoint error that names the file, and the tensors that are missing, left over or misshapen.
+ */
+export async function loadPipeline(directory: string, options: PipelineOptions): Promise<Pipeline<TextEmbedding>> {
+  const { preset, once = false, ...runtime } = options;
+  const tokenizers = await loadTokenizers(directory);
+  const encoders = await loadTextEncoders(directory, runtime);
+  const dit = await loadDit(directory, runtime);
+  const vae = await loadVae(directory, runtime);
+  checkFit(directory, { dit: dit.config, vae: vae.config, ...encoders.config });
+  return {
+    directory,
+    preset,
+    latentChannels: dit.config.in_channels,
+    unknownWords: (prompt) => tokenizers.unknownWords(prompt),
+    async encodeText(texts) {
+      const text = await encoders.encode(texts.map((each) => tokenizers.tokenizePrompt(each)));
+      if (once) await encoders.close();
+      return text;
+    },
+    velocity: (call) => dit.velocity(call),
+    async *decode(latents, shape) {
+      if (once) await dit.close();
+      yield* vae.decode(latents, shape);
+    },
+    async close() {
+      await Promise.all([encoders.close(), dit.close(), vae.close()]);
+    },
+  };
+}
+
+type Configs = { dit: TransformerConfig; vae: VaeConfig; llm: StepLlmConfig; clip: HunyuanClipConfig };
+
+/**
+ * Components that are complete one by one may still come from different models.
+ * @throws checkpoint error that names the two widths which do not meet.
+ */
+export function checkFit(directory: string, { dit, vae, llm, clip }: Configs): void {
+  const op = `checkpoint ${directory}`;
+  const require = (found: unknown, wanted: unknown, what: string): void => {
+    if (String(found) !== String(wanted)) throw checkpointError(op, `${what} must be ${wanted}`, found);
+  };
+  require(dit.in_channels, vae.z_channels, 'in_channels of the transformer, whose latents the VAE decodes,');
+  require(dit.out_channels, dit.in_channels, 'out_channels of the transformer');
+  const { caption_channels: captions } = dit;
+  const widths = typeof captions === 'number' ? [llm.hidden_size] : [llm.hidden_size, clip.hidden_size];
+  require(captions, widths, 'caption_channels of the transformer, whose text the encoders make,');
 }

@@ -5,14 +5,16 @@
 import { StepVideoError } from '../errors.ts';
 import { nearestName } from '../nearest.ts';
 import type { Command, World } from './command.ts';
+import { dataCommand } from './data.ts';
 import { decodeCommand } from './decode.ts';
 import { type Flag, parseFlags } from './flags.ts';
 import { generateCommand } from './generate.ts';
 import { helpText, unknownCommand } from './help.ts';
 import { inspectCommand } from './inspect.ts';
+import { trainCommand } from './train.ts';
 
 /** In the order of the help text; the first is the default. */
-const COMMANDS: readonly Command[] = [generateCommand, decodeCommand, inspectCommand];
+const COMMANDS: readonly Command[] = [generateCommand, decodeCommand, inspectCommand, dataCommand, trainCommand];
 
 const HELP_FLAG: Flag = { name: 'help', kind: 'switch', value: '', about: 'this text' };
 

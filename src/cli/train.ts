@@ -1,0 +1,55 @@
+/**
+ * `step-video train vae|dit`: runs or resumes the training run that a config file describes.
+ */
+import { inputError } from '../errors.ts';
+import type { Device } from '../runtime/device.ts';
+import type { Command, World } from './command.ts';
+
+const STAGES = ['vae', 'dit'];
+
+export const trainCommand: Command = {
+  name: 'train',
+  usage: 'vae|dit --config FILE',
+  about: 'train a network, or go on with a run that was stopped',
+  flags: [
+    { name: 'config', kind: 'text', value: 'FILE', about: 'JSON file of the run (see runs/)' },
+    { name: 'device', kind: 'text', value: 'cpu|webgpu|cuda', about: 'where it runs (default cpu)' },
+  ],
+  async run({ values, words, world }) {
+    const [stage, ...rest] = words;
+    if (stage === undefined || !STAGES.includes(stage) || rest.length > 0) {
+      throw inputError('train', 'must be followed by vae or dit', words.join(' ') || undefined);
+    }
+    if (values.config === undefined) throw inputError('train', '--config FILE must be given');
+    const configPath = String(values.config);
+    const { readTrainingConfig } = await import('../train/config.ts');
+    const config = await readTrainingConfig(configPath);
+    if (config.stage !== stage)
+      throw inputError('train', `${configPath} must describe the stage ${stage}`, config.stage);
+    const { runTraining } = await import('../train/run.ts');
+    const device = await deviceOf(values.device);
+    const folder = await runTraining({ configPath, device, signal: world.signal, show: liveLine(world) });
+    world.print(folder);
+    return 0;
+  },
+};
+
+async function deviceOf(value: unknown): Promise<Device> {
+  const { DEVICES } = await import('../runtime/device.ts');
+  const device = DEVICES.find((name) => name === (value ?? 'cpu'));
+  if (device === undefined) throw inputError('train', `--device must be one of ${DEVICES.join(', ')}`, value);
+  return device;
+}
+
+/** Lines that are not final overwrite each other on a terminal; elsewhere every line stays. */
+function liveLine(world: World): (line: string, final: boolean) => void {
+  const { terminal } = world;
+  if (!terminal) return (line) => world.note(line);
+  let isOpen = false;
+  return (line, final) => {
+    terminal.write(
+      `${isOpen ? '\r\x1b[K' : ''}${line.slice(0, Math.max(20, terminal.columns - 1))}${final ? '\n' : ''}`,
+    );
+    isOpen = !final;
+  };
+}
