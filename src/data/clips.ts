@@ -41,6 +41,8 @@ export type ClipSampler = Iterator<Clip, never> & {
   state(): number;
   restore(index: number): void;
   clip(index: number): Clip;
+  /** What clip `index` shows, without drawing it. */
+  scene(index: number): Scene;
 };
 
 /** A sampler at index 0. @throws StepVideoError `input` on a crop larger than the picture. */
@@ -48,9 +50,10 @@ export function clipSampler(options: ClipSamplerOptions): ClipSampler {
   const { world, seed, frames, size = SCENE_SIZE, crop, stills = false } = options;
   if (crop !== undefined && crop > size) throw inputError('clip sampler', `crop must be at most ${size}`, crop);
   let index = 0;
+  const sceneFrom = (random: Random): Scene => sampleScene(random, world, { ...options.scenes, frames });
   const clip = (at: number): Clip => {
     const random = randomStream(seed, at);
-    const scene = sampleScene(random, world, { ...options.scenes, frames });
+    const scene = sceneFrom(random);
     const caption = captionOf(world, scene, random);
     const first = stills ? random.integer(frames) : 0;
     const count = stills ? 1 : frames;
@@ -65,6 +68,7 @@ export function clipSampler(options: ClipSamplerOptions): ClipSampler {
       index = to;
     },
     clip,
+    scene: (at) => sceneFrom(randomStream(seed, at)),
   };
 }
 

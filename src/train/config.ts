@@ -103,8 +103,17 @@ const density = z.discriminatedUnion('kind', [
 const ditSchema = z.strictObject({
   ...shared,
   stage: z.literal('dit'),
-  /** Model directory with configs, tokenizers, the trained VAE, and weights to start from where it has them. */
-  model: z.string(),
+  /** Model directory whose trained VAE makes the latents. */
+  vae: z.string(),
+  /** Model directory to start from: text encoders, denoiser, tokenizers. Fresh ones of `model` where absent. */
+  start: z.string().optional(),
+  model: z.strictObject({
+    transformer: z.looseObject({}),
+    step_llm: z.looseObject({}),
+    hunyuan_clip: z.looseObject({}),
+    /** Positions that the CLIP slot has, all attended. */
+    clipTokens: count,
+  }),
   /** Latents are made once and kept here. */
   latents: z.string(),
   buckets: z
@@ -120,7 +129,7 @@ const ditSchema = z.strictObject({
     )
     .min(1),
   captionDrop: z.number().min(0).max(1).default(0.1),
-  /** Tokens of a caption that training sees; longer ones are cut. */
+  /** Step-LLM tokens of a caption that training sees; longer ones are cut. */
   textTokens: count.default(32),
 });
 

@@ -4,6 +4,7 @@
 import path from 'node:path';
 import type { Device } from '../runtime/device.ts';
 import { readTrainingConfig } from './config.ts';
+import { ditTask } from './dit-task.ts';
 import { openMetrics } from './metrics.ts';
 import { train } from './trainer.ts';
 import { vaeTask } from './vae-task.ts';
@@ -22,6 +23,6 @@ export async function runTraining(options: TrainingOptions): Promise<string> {
   const config = await readTrainingConfig(configPath);
   const folder = path.join(config.out, config.name);
   const metrics = openMetrics(folder, { every: config.logSteps, show });
-  const task = await vaeTask(config as never, device);
+  const task = config.stage === 'vae' ? await vaeTask(config, device) : await ditTask(config, { device, show });
   return train(task, config, { device, metrics, signal });
 }
