@@ -10,9 +10,7 @@ import { type Scope, ZEROS } from '../nn/scope.ts';
 import {
   type AttentionForm,
   add,
-  attention,
   concat,
-  constant,
   dim,
   mean,
   pad,
@@ -23,6 +21,7 @@ import {
   transpose,
   upsampleNearest,
 } from '../tensor/index.ts';
+import { causalAttention } from './causal-attention.ts';
 import type { VaeConfig } from './config.ts';
 
 export const norm = (scope: Scope, channels: number, config: VaeConfig, gain = 1): Module =>
@@ -55,21 +54,10 @@ export function attentionBlock(scope: Scope, channels: number, config: VaeConfig
     const tokens = frames * height * width;
     const flat = (y: Tensor): Tensor => reshape(transpose(y, [0, 1, 3, 4, 2]), [batch, 1, tokens, channels]);
     const h = normed(x);
-    const attended = attention(flat(q(h)), flat(k(h)), flat(v(h)), {
-      scale: 1 / Math.sqrt(channels),
-      bias: causalBias(tokens),
-      form,
-    });
+    const attended = causalAttention([flat(q(h)), flat(k(h)), flat(v(h))], { scale: 1 / Math.sqrt(channels), form });
     const back = transpose(reshape(attended, [batch, frames, height, width, channels]), [0, 1, 4, 2, 3]);
     return add(x, project(back));
   };
-}
-
-/** 0 where key j <= query i, far below every logit elsewhere: [1, 1, N, N]. */
-export function causalBias(tokens: number): Tensor {
-  const data = new Float32Array(tokens * tokens);
-  for (let i = 0; i < tokens; i++) data.fill(-1e9, i * tokens + i + 1, (i + 1) * tokens);
-  return constant(data, [1, 1, tokens, tokens]);
 }
 
 /** Half the height and width of every frame: a zero row below and column right, then a stride of 2. */

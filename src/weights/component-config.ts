@@ -48,7 +48,15 @@ const vaeSchema = z
     z_channels: size,
     channels: size,
     num_groups: size.default(32),
+    /** What the denoiser sees is (latents - mean) / std of each channel; the latents themselves where the two are not there. */
+    latents_mean: z.array(z.number()).optional(),
+    latents_std: z.array(z.number().positive()).optional(),
   })
+  .refine(
+    ({ z_channels, latents_mean: mean, latents_std: std }) =>
+      mean === undefined ? std === undefined : mean.length === z_channels && std?.length === z_channels,
+    'latents_mean and latents_std must both have z_channels numbers, or neither be there',
+  )
   .refine(
     (c) => [c.encoder.ch, ...widths(c.encoder), ...widths(c.decoder)].every((width) => width % c.num_groups === 0),
     'num_groups (32 where vae/config.json does not say) must divide every width',
