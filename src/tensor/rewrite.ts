@@ -1,8 +1,8 @@
 /**
- * Meaning-preserving passes over a graph: sharing of equal nodes, folding of small constants, simplification.
+ * Meaning-preserving passes over a graph: sharing of equal nodes and folding of small constants.
  * Dead nodes need no pass: a graph is only what its outputs reach.
  */
-import { allocate } from './dtype.ts';
+import { allocate, type TypedArray } from './dtype.ts';
 import { evaluate } from './reference.ts';
 import { sizeOf } from './shape.ts';
 import { constant, constantOf, isLeaf, reachable, type Tensor, withInputs } from './tensor.ts';
@@ -18,28 +18,30 @@ function rebuild(outputs: readonly Tensor[], replace: (node: Tensor) => Tensor):
   return outputs.map((x) => done.get(x) as Tensor);
 }
 
-/** One node for all that have the same op, inputs and attributes; scalars and small constants are shared by value. */
+/** One node for all that have the same op, inputs and attributes; constants are shared by value, large ones by their array. */
 export function share(outputs: readonly Tensor[]): Tensor[] {
   const seen = new Map<string, Tensor>();
+  const arrays = new Map<TypedArray, number>();
   return rebuild(outputs, (node) => {
-    const key = keyOf(node);
-    if (key === undefined) return node;
-    const first = seen.get(key);
-    if (first !== undefined) return first;
-    seen.set(key, node);
-    return node;
+    const key = keyOf(node, arrays);
+    const first = seen.get(key) ?? node;
+    seen.set(key, first);
+    return first;
   });
 }
 
-function keyOf(node: Tensor): string | undefined {
+/** Equal keys mean equal values; large constants are equal only where they are one array. */
+function keyOf(node: Tensor, arrays: Map<TypedArray, number>): string {
   if (node.op === 'Constant') {
     const data = constantOf(node);
-    return data.length > 64
-      ? undefined
-      : `Constant ${node.dtype} ${node.shape.join()} ${Array.from(data as Float32Array, (v) => (Object.is(v, -0) ? '-0' : String(v))).join()}`;
+    if (data.length > 64 && !arrays.has(data)) arrays.set(data, arrays.size);
+    const value = arrays.has(data) ? `#${arrays.get(data)}` : bytesText(data);
+    return `Constant ${node.dtype} ${node.shape.join()} ${value}`;
   }
   return `${node.op} ${node.dtype} ${node.shape.join()} ${node.inputs.map((x) => x.id).join()} ${JSON.stringify(node.attributes)}`;
 }
+
+const bytesText = (data: TypedArray): string => new Uint8Array(data.buffer, data.byteOffset, data.byteLength).join();
 
 /** Computes nodes whose inputs are all constants, unless the result is large. */
 export function fold(outputs: readonly Tensor[]): Tensor[] {
