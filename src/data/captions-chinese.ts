@@ -25,7 +25,9 @@ const COLOUR_WORDS: Readonly<Record<Colour, string>> = {
 
 const SIZE_WORDS: Readonly<Record<SizeName, string>> = { small: '小', medium: '', large: '大' };
 
-/** Each phrase is a list of words, the pieces that should stay whole. */
+/**
+ * Each phrase is a list of words, the pieces that should stay whole. None begins like 上下: "背景上下落" must not be cut there.
+ */
 const MOTION_PHRASES: Readonly<Record<Motion, readonly (readonly string[])[]>> = {
   still: [['静止', '不动'], ['保持', '静止'], ['不动']],
   left: [
@@ -40,7 +42,7 @@ const MOTION_PHRASES: Readonly<Record<Motion, readonly (readonly string[])[]>> =
   ],
   up: [['向上', '移动'], ['上升'], ['往上', '移动']],
   down: [['向下', '移动'], ['下落'], ['往下', '移动']],
-  bounce: [['弹跳'], ['跳动'], ['上下', '弹跳']],
+  bounce: [['弹跳'], ['跳动'], ['跳跃']],
   grow: [['变大'], ['逐渐', '变大']],
   shrink: [['变小'], ['逐渐', '变小']],
   spin: [['旋转'], ['转动'], ['转圈']],
