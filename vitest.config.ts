@@ -8,6 +8,8 @@ export default defineConfig({
     maxWorkers: 2,
     reporters: ['default', 'json'],
     outputFile: { json: 'out/test-results.json' },
-    testTimeout: 30_000,
+    // Generous, since a busy machine is not a broken program.
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
   },
 });
