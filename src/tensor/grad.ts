@@ -20,22 +20,42 @@ export function grad(loss: Tensor, targets: readonly Tensor[]): Tensor[] {
 
 /** Vector-Jacobian products: the gradients of several outputs given, those of `targets` returned. */
 export function vjp(seeds: readonly { output: Tensor; gradient: Tensor }[], targets: readonly Tensor[]): Tensor[] {
-  const wanted = new Set(targets);
-  const nodes = reachable(seeds.map((s) => s.output));
-  const leads = new Set<Tensor>();
-  for (const node of nodes) if (wanted.has(node) || node.inputs.some((x) => leads.has(x))) leads.add(node);
+  const gradients = new Gradients();
+  for (const { output, gradient } of seeds) gradients.add(output, gradient);
+  backward(reachable(seeds.map((s) => s.output)), new Set(targets), gradients);
+  return targets.map((t) => gradients.of(t) ?? zerosLike(t));
+}
 
-  const gradients = new Map<Tensor, Tensor>();
-  const accumulate = (node: Tensor, dy: Tensor): void => {
-    const have = gradients.get(node);
-    gradients.set(node, have === undefined ? dy : add(have, dy));
-  };
-  for (const seed of seeds) accumulate(seed.output, seed.gradient);
+export const zerosLike = (x: Tensor): Tensor => expand(scalar(0), x.shape);
 
-  for (const node of nodes.reverse()) {
-    const dy = gradients.get(node);
-    if (dy === undefined || isLeaf(node) || !leads.has(node)) continue;
-    if (!node.inputs.some((x) => leads.has(x))) continue;
+/** The gradient that has reached each tensor so far. */
+export class Gradients {
+  readonly #sums = new Map<Tensor, Tensor>();
+
+  add(node: Tensor, dy: Tensor): void {
+    const have = this.#sums.get(node);
+    this.#sums.set(node, have === undefined ? dy : add(have, dy));
+  }
+
+  replace(node: Tensor, dy: Tensor): void {
+    this.#sums.set(node, dy);
+  }
+
+  of(node: Tensor): Tensor | undefined {
+    return this.#sums.get(node);
+  }
+}
+
+/**
+ * Carries what `gradients` holds back through `nodes`, which are in topological order, to whatever leads to `wanted`;
+ * inputs of `nodes` that are not among them are where it stops.
+ */
+export function backward(nodes: readonly Tensor[], wanted: ReadonlySet<Tensor>, gradients: Gradients): void {
+  const leads = new Set(wanted);
+  for (const node of nodes) if (node.inputs.some((x) => leads.has(x))) leads.add(node);
+  for (const node of [...nodes].reverse()) {
+    const dy = gradients.of(node);
+    if (dy === undefined || isLeaf(node) || !node.inputs.some((x) => leads.has(x))) continue;
     const { gradient } = opDefinition(node.op);
     if (gradient === undefined) {
       if (node.inputs.some((x) => leads.has(x) && isFloat(x.dtype)))
@@ -45,8 +65,7 @@ export function vjp(seeds: readonly { output: Tensor; gradient: Tensor }[], targ
     const inputGradients = gradient(node, dy);
     node.inputs.forEach((x, i) => {
       const dx = inputGradients[i];
-      if (dx !== undefined && leads.has(x)) accumulate(x, dx);
+      if (dx !== undefined && leads.has(x)) gradients.add(x, dx);
     });
   }
-  return targets.map((t) => gradients.get(t) ?? expand(scalar(0), t.shape));
 }

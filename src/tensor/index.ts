@@ -1,6 +1,6 @@
 /** The tensor graph's public face: handles, ops, gradients and passes. Importing it registers every op. */
 export * from './dtype.ts';
-export * from './grad.ts';
+export { grad, vjp } from './grad.ts';
 export * from './ndarray.ts';
 export { definedOps, type OnnxForm, type OnnxOperand, type OpDefinition, opDefinition } from './op.ts';
 export * from './ops/activation.ts';
@@ -12,6 +12,7 @@ export * from './ops/norm.ts';
 export * from './ops/reduce.ts';
 export * from './ops/shape.ts';
 export * from './print.ts';
+export { gradRecomputed } from './recompute.ts';
 export * from './reference.ts';
 export * from './rewrite.ts';
 export * from './shape.ts';

@@ -4,7 +4,10 @@
 import { existsSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { compile } from '../../src/runtime/compile.ts';
-import { add, input } from '../../src/tensor/index.ts';
+import { capabilitiesOf } from '../../src/runtime/device.ts';
+import { program } from '../../src/runtime/program.ts';
+import { zeros } from '../../src/runtime/value.ts';
+import { add, attention, gelu, input, layerNorm, matmul, reshape, rmsNorm } from '../../src/tensor/index.ts';
 import { opSuite } from './op-suite.ts';
 
 const SWIFTSHADER = '/usr/lib/chromium/vk_swiftshader_icd.json';
@@ -19,8 +22,26 @@ const failure = await compile({ y: add(input('x', []), 1) }, { device: 'webgpu' 
   (error: Error) => error,
 );
 
-if (failure === undefined) opSuite('webgpu', 20);
-else {
+if (failure === undefined) {
+  opSuite('webgpu', 20);
+
+  test('kernels of a transformer block run on the device, not on the CPU behind it', async () => {
+    const [x, w] = [input('x', [1, 8, 16]), input('w', [16, 16])];
+    const [s, b] = [input('s', [16]), input('b', [16])];
+    const h = gelu(matmul(layerNorm(x, s, b, 1e-5), w), 'tanh');
+    const q = reshape(rmsNorm(h, s, 1e-6), [1, 2, 8, 8]);
+    const y = attention(q, q, q, { scale: 0.3, form: capabilitiesOf('webgpu').attention });
+    const compiled = await program(['x', 'w', 's', 'b'])
+      .graph('block', { y })
+      .compile({ device: 'webgpu', profile: true });
+    const feeds = { x: zeros([1, 8, 16]), w: zeros([16, 16]), s: zeros([16]), b: zeros([16]) };
+    await compiled.run(feeds, { returns: ['y'] });
+    const [block] = await compiled.profile();
+    await compiled.dispose();
+    expect(block!.ops.length).toBeGreaterThan(5);
+    expect(block!.ops.filter((op) => op.provider !== 'WebGpuExecutionProvider')).toEqual([]);
+  });
+} else {
   console.warn(
     `WebGPU ops NOT TESTED: no adapter here (${failure.message.slice(0, 160)}). Debian: apt-get install chromium`,
   );

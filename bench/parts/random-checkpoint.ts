@@ -1,0 +1,52 @@
+/**
+ * Checkpoint folders of random weights in a temporary place, so that benches load networks as users do and need no model.
+ */
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { ditVelocity } from '../../src/dit/model.ts';
+import { Scope } from '../../src/nn/scope.ts';
+import { floats } from '../../src/runtime/value.ts';
+import { initialValues } from '../../src/train/parameters.ts';
+import { decoder } from '../../src/vae/decoder.ts';
+import { encoder } from '../../src/vae/encoder.ts';
+import { checkpointName, componentFolder } from '../../src/weights/checkpoint.ts';
+import type { TransformerConfig, VaeConfig } from '../../src/weights/component-config.ts';
+import { writeSafetensors } from '../../src/weights/safetensors.ts';
+
+export type StoredDtype = 'F32' | 'F16';
+export type RandomCheckpoint = { readonly directory: string; remove(): Promise<void> };
+
+/** A directory with the start weights of a denoiser, stored as `dtype`. */
+export function randomDit(config: TransformerConfig, dtype: StoredDtype): Promise<RandomCheckpoint> {
+  const scope = new Scope();
+  ditVelocity(scope, config, 'fused');
+  return write('transformer', 'diffusion_pytorch_model.safetensors', { config, scope, dtype });
+}
+
+/** A directory with the start weights of a Video-VAE, stored as `dtype`. */
+export function randomVae(config: VaeConfig, dtype: StoredDtype): Promise<RandomCheckpoint> {
+  const scope = new Scope();
+  encoder(scope.at('encoder'), config, 'fused');
+  decoder(scope.at('decoder'), config, { form: 'fused' });
+  return write('vae', 'vae_v2.safetensors', { config, scope, dtype });
+}
+
+async function write(
+  component: 'transformer' | 'vae',
+  file: string,
+  { config, scope, dtype }: { config: object; scope: Scope; dtype: StoredDtype },
+): Promise<RandomCheckpoint> {
+  const directory = await mkdtemp(path.join(tmpdir(), 'step-video-bench-'));
+  const folder = componentFolder(directory, component);
+  await mkdir(folder, { recursive: true });
+  const tensors = [...initialValues(scope.specs, 1)].map(([name, value]) => ({
+    name: checkpointName(component, name),
+    dtype,
+    shape: value.shape,
+    data: floats(value),
+  }));
+  await writeSafetensors(path.join(folder, file), tensors);
+  await writeFile(path.join(folder, 'config.json'), JSON.stringify(config));
+  return { directory, remove: () => rm(directory, { recursive: true }) };
+}
