@@ -22,8 +22,15 @@ export function ropeSplit({
   return rope_ch_split ?? [width / 2, width / 4, width / 4];
 }
 
-/** Cosine and sine of every token's angle in every channel, each [tokens, sum of split] flat; tokens in raster order (frame, row, column). */
-export function ropeTables(grid: Grid, split: RopeSplit): { cos: Float32Array; sin: Float32Array } {
+/**
+ * Cosine and sine of every token's angle in every channel, each [tokens, sum of split] flat; tokens in raster order (frame, row, column).
+ * `round` narrows each angle, cosine and sine, as a release that computes in 16 bits does.
+ */
+export function ropeTables(
+  grid: Grid,
+  split: RopeSplit,
+  round: (x: number) => number = (x) => x,
+): { cos: Float32Array; sin: Float32Array } {
   if (split.some((width) => width % 2 !== 0)) throw internalError('rope', 'every part must be even', split);
   const [frames, rows, columns] = grid;
   const width = split[0] + split[1] + split[2];
@@ -39,9 +46,9 @@ export function ropeTables(grid: Grid, split: RopeSplit): { cos: Float32Array; s
         [f, h, w].forEach((position, axis) => {
           const own = frequencies[axis] as Float32Array;
           for (let i = 0; i < 2 * own.length; i++, at++) {
-            const angle = Math.fround(position * (own[i % own.length] as number));
-            cos[at] = Math.cos(angle);
-            sin[at] = Math.sin(angle);
+            const angle = round(Math.fround(position * (own[i % own.length] as number)));
+            cos[at] = round(Math.cos(angle));
+            sin[at] = round(Math.sin(angle));
           }
         });
       }

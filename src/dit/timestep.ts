@@ -19,13 +19,13 @@ const FREQUENCIES = Float32Array.from({ length: TIMESTEP_CHANNELS / 2 }, (_, i) 
 /**
  * Cosines, then sines, of 1000 t at 128 frequencies from 1 down to 1e-4: t [B] in [0, 1] -> [B, 256] flat.
  * Computed here and not in the graph: angles reach 1000, where some devices' own sine is far off. The angle is float32 on purpose,
- * since the network was trained with its rounding.
+ * since the network was trained with its rounding. `round` narrows t and 1000 t, as a release that computes in 16 bits does.
  */
-export function timestepSinusoid(times: ArrayLike<number>): Float32Array {
+export function timestepSinusoid(times: ArrayLike<number>, round: (x: number) => number = (x) => x): Float32Array {
   const half = FREQUENCIES.length;
   const out = new Float32Array(times.length * TIMESTEP_CHANNELS);
   for (let b = 0; b < times.length; b++) {
-    const scaled = Math.fround(Math.fround(times[b] as number) * TIMESTEP_SCALE);
+    const scaled = round(Math.fround(round(Math.fround(times[b] as number)) * TIMESTEP_SCALE));
     for (let i = 0; i < half; i++) {
       const angle = Math.fround(scaled * (FREQUENCIES[i] as number));
       out[b * TIMESTEP_CHANNELS + i] = Math.cos(angle);

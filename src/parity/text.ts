@@ -1,23 +1,22 @@
 /**
  * Recorded sets of the text encoders: states after every layer.
  */
-import { join } from 'node:path';
 import { Scope } from '../nn/scope.ts';
 import { compile } from '../runtime/compile.ts';
 import { float32, floats, type Value } from '../runtime/value.ts';
 import { type AttentionForm, input, type Tensor } from '../tensor/index.ts';
 import { hunyuanClip } from '../text/hunyuan-clip.ts';
 import { stepLlm } from '../text/step-llm.ts';
-import { openComponent } from '../weights/checkpoint.ts';
 import { storedWeights } from '../weights/stored-weights.ts';
 import type { TensorSource } from '../weights/tensor-entry.ts';
 import { type Comparison, compare } from './compare.ts';
 import { openRecordedSet, type RecordedSet, requireAllRead } from './vectors.ts';
+import { openSetComponent } from './weights.ts';
 
 /** Every recorded stage of Hunyuan-CLIP, set `name` in directory `dir`. */
 export async function compareClip(dir: string, name: string, form: AttentionForm): Promise<Comparison[]> {
   const recorded = await openRecordedSet(dir, name);
-  const { config, source } = await openComponent(join(dir, 'checkpoint'), 'hunyuan_clip');
+  const { config, source } = await openSetComponent(dir, recorded, 'hunyuan_clip');
   const ids = await recorded.read('input_ids');
   const mask = await recorded.read('attention_mask');
   const feeds = { ids, mask: float32(Float32Array.from(mask.data as Int32Array), mask.shape) };
@@ -36,7 +35,7 @@ export async function compareClip(dir: string, name: string, form: AttentionForm
 /** Every recorded stage of Step-LLM. */
 export async function compareStepLlm(dir: string, name: string, form: AttentionForm): Promise<Comparison[]> {
   const recorded = await openRecordedSet(dir, name);
-  const { config, source } = await openComponent(join(dir, 'checkpoint'), 'step_llm');
+  const { config, source } = await openSetComponent(dir, recorded, 'step_llm');
   const ids = await recorded.read('input_ids');
   const stages: Record<string, Tensor> = {};
   stages.output = stepLlm(

@@ -9,7 +9,7 @@ import { compileCache } from '../runtime/compile-cache.ts';
 import { capabilitiesOf, type Device } from '../runtime/device.ts';
 import { float32, floats } from '../runtime/value.ts';
 import { input, type Shape, type Tensor } from '../tensor/index.ts';
-import { checkComponent, openComponent } from '../weights/checkpoint.ts';
+import { checkComponent, type OpenedComponent, openComponent } from '../weights/checkpoint.ts';
 import { storedWeights } from '../weights/stored-weights.ts';
 import type { TensorSource } from '../weights/tensor-entry.ts';
 import { blendSeams, encodedFrames, latentChunks, pixelChunks } from './chunks.ts';
@@ -59,7 +59,14 @@ const KEPT_GRAPHS = 2;
 export async function loadVae(dir: string, options: LoadOptions): Promise<Vae> {
   const component = await openComponent(dir, 'vae');
   checkComponent(component);
-  const { config, source } = component;
+  return runVae(component, options);
+}
+
+/** As `loadVae`, of a component already opened and checked. */
+export function runVae(
+  { config, source }: Pick<OpenedComponent<'vae'>, 'config' | 'source'>,
+  options: LoadOptions,
+): Vae {
   const form = capabilitiesOf(options.device).attention;
   const scale = latentScale(config);
   const decodeChunk = chunkCoder(part(source, 'decoder'), options, (x) =>

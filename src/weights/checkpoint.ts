@@ -48,11 +48,18 @@ export async function openComponent<C extends Component>(dir: string, component:
   return openComponentFile(await findWeights(folder, component), component);
 }
 
-/** As `openComponent`, from the weight file itself (or the index of its shards); the config lies beside it. */
-export async function openComponentFile<C extends Component>(path: string, component: C): Promise<OpenedComponent<C>> {
+/** As `openComponent`, from the weight file itself (or the index of its shards); the config is `given`, or lies beside it. */
+export async function openComponentFile<C extends Component>(
+  path: string,
+  component: C,
+  given?: unknown,
+): Promise<OpenedComponent<C>> {
   const weights = await openWeights(path);
   const { tensors, skipped } = toModuleNames(component, weights.path, weights.tensors);
-  const config = await readConfig(component, join(dirname(path), 'config.json'), { path, tensors });
+  const config =
+    given === undefined
+      ? await readConfig(component, join(dirname(path), 'config.json'), { path, tensors })
+      : parseConfig(component, given, path);
   return { component, source: { ...weights, tensors }, config, skipped, files: weights.files };
 }
 
