@@ -3,7 +3,7 @@
  *
  * Found by running every op on each (test/runtime): WebGPU of onnxruntime 1.30 hands Attention, Sign and casts to int64 to the
  * CPU, computes sine and cosine to 2^-11 only (as the standard allows), takes float16 only on adapters that have it, and
- * ignores the padding of 1x1 convolutions, which `conv2d` therefore does apart.
+ * forgets padding after 1x1 convolutions, which `conv2d` therefore does apart.
  */
 import { inputError } from '../errors.ts';
 import type { AttentionForm } from '../tensor/index.ts';

@@ -195,6 +195,11 @@ for (const [x, w, pads, stride] of [
   [[1, 2, 5, 4], [3, 2, 1, 1], [0, 0, 0, 0], 2],
   [[1, 1, 4, 5], [2, 1, 3, 2], [2, 0, 0, 1], 1],
   [[1, 2, 3, 4], [2, 2, 1, 1], [1, 0, 2, 1], 1],
+  [[1, 2, 3, 4], [2, 2, 1, 1], [0, 0, 1, 2], 1],
+  [[1, 2, 3, 4], [2, 2, 1, 1], [1, 0, 0, 1], 2],
+  [[1, 1, 3, 3], [1, 1, 3, 3], [3, 1, 2, 4], 2],
+  // Many channels take another form of the weight gradient.
+  [[2, 64, 2, 3], [65, 64, 3, 2], [1, 1, 1, 0], 1],
 ] as const) {
   const title = `pads ${pads.join(' ')} stride ${stride}`;
   define('Conv', [x, w], (a, b) => t.conv2d(a, b, undefined, pads, stride), { title });

@@ -90,8 +90,7 @@ describe('the inferred shape is that of the reference', () => {
     fc.assert(
       fc.property(settings, ({ x: shape, out, kernel, pads, stride }) => {
         const fits = shape[2] + pads[0] + pads[2] >= kernel[0] && shape[3] + pads[1] + pads[3] >= kernel[1];
-        // A padding wider than the kernel would give rows that see nothing of the picture.
-        fc.pre(fits && pads.every((p, i) => p < kernel[i % 2]!));
+        fc.pre(fits);
         const [x, w] = [t.input('x', shape), t.input('w', [out, shape[1], ...kernel])];
         const y = t.conv2d(x, w, undefined, pads, stride);
         agrees([x, w], y);

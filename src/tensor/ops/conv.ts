@@ -7,7 +7,7 @@ import { generate } from '../ndarray.ts';
 import { defineOp } from '../op.ts';
 import { dim, type Shape, sameShape, sizeOf, stridesOf } from '../shape.ts';
 import { type Attributes, apply, type Tensor } from '../tensor.ts';
-import { mul } from './elementwise.ts';
+import { add, mul } from './elementwise.ts';
 import { matmul } from './matmul.ts';
 import { sum } from './reduce.ts';
 import { concat, dilate, flip, pad, reshape, slice, transpose, transposeLast } from './shape.ts';
@@ -68,13 +68,21 @@ defineOp({
 
 /** Cross-correlation of x [N, C, H, W] with weight [O, C, kh, kw], plus bias [O]. */
 export function conv2d(x: Tensor, weight: Tensor, bias: Tensor | undefined, pads: Pads, stride = 1): Tensor {
-  if (sizeOf(weight.shape.slice(2)) === 1 && pads.some((p) => p > 0)) {
-    // WebGPU's kernel for 1x1 weights leaves the padding out (onnxruntime 1.30).
-    const [top, left, bottom, right] = pads;
-    return conv2d(pad(x, [0, 0, top, left], [0, 0, bottom, right]), weight, bias, [0, 0, 0, 0], stride);
+  const [kh, kw] = [dim(weight.shape, 2), dim(weight.shape, 3)];
+  if (kh * kw === 1 && stride === 1 && pads.some((p) => p > 0)) {
+    // WebGPU's kernel for 1x1 weights forgets padding at the end (onnxruntime 1.30); zeros may as well come afterwards.
+    const y = border(conv2d(x, weight, undefined, [0, 0, 0, 0]), pads);
+    return bias === undefined ? y : add(y, reshape(bias, [sizeOf(bias.shape), 1, 1]));
   }
-  return apply('Conv', bias === undefined ? [x, weight] : [x, weight, bias], { pads, stride });
+  // Padding wider than the kernel reaches is done apart: the gradient's own padding would be negative.
+  const reach = [kh - 1, kw - 1, kh - 1, kw - 1];
+  const [inner, outer] = [pads.map((p, i) => Math.min(p, reach[i]!)), pads.map((p, i) => Math.max(0, p - reach[i]!))];
+  const padded = border(x, outer as unknown as Pads);
+  return apply('Conv', bias === undefined ? [padded, weight] : [padded, weight, bias], { pads: inner, stride });
 }
+
+const border = (x: Tensor, [top, left, bottom, right]: Pads): Tensor =>
+  pad(x, [0, 0, top, left], [0, 0, bottom, right]);
 
 /** A convolution of the spread-out gradient with the flipped weight, input and output channels exchanged. */
 function inputGradient(shape: Shape, w: Tensor, dy: Tensor, { pads, stride }: Settings): Tensor {
