@@ -41,30 +41,37 @@ function graphOf(opCase: OpCase): { outputs: Record<string, Tensor>; leaves: Ten
   return { outputs, leaves: [...leaves, seed], values: [...values, spread({ shape: y.shape, range: [0.4, 1.7] }, 99)] };
 }
 
+/** A software GPU compiles each kernel's shader for itself. */
+const TIMEOUT = 120_000;
+
 /** Defines one test a case. `slack` multiplies the allowed deviation. */
 export function opSuite(device: Device, slack: number): void {
-  test.each(opCases)('$title', async (opCase) => {
-    const { outputs, leaves, values } = graphOf(opCase);
-    const expected = evaluate(Object.values(outputs), feedsOf(leaves, values));
-    const executable = await compile(outputs, { device, threads: 1 });
-    const feeds = Object.fromEntries(leaves.map((leaf, i) => [leaf.attributes.name as string, toValue(values[i]!)]));
-    const results = await executable.run(feeds).catch((error: Error) => error);
-    await executable.dispose();
-    if (results instanceof Error) {
-      // Float16 is optional on WebGPU adapters; nothing else may fail.
-      expect([device, results.message]).toEqual([
-        'webgpu',
-        expect.stringContaining('requires f16 but the device does not'),
-      ]);
-      return;
-    }
-    Object.keys(outputs).forEach((name, i) => {
-      const [result, reference] = [results[name]!, expected[i]!];
-      expect(result.shape, name).toEqual(reference.shape);
-      expect(result.dtype, name).toBe(reference.dtype);
-      const trigonometric = opCase.op === 'Sin' || opCase.op === 'Cos';
-      const limit = trigonometric ? 2 * capabilitiesOf(device).trigonometry : slack * (opCase.tolerance ?? 2e-6);
-      expect(deviation(result.data, reference.data), name).toBeLessThan(limit);
-    });
-  });
+  test.each(opCases)(
+    '$title',
+    async (opCase) => {
+      const { outputs, leaves, values } = graphOf(opCase);
+      const expected = evaluate(Object.values(outputs), feedsOf(leaves, values));
+      const executable = await compile(outputs, { device, threads: 1 });
+      const feeds = Object.fromEntries(leaves.map((leaf, i) => [leaf.attributes.name as string, toValue(values[i]!)]));
+      const results = await executable.run(feeds).catch((error: Error) => error);
+      await executable.dispose();
+      if (results instanceof Error) {
+        // Float16 is optional on WebGPU adapters; nothing else may fail.
+        expect([device, results.message]).toEqual([
+          'webgpu',
+          expect.stringContaining('requires f16 but the device does not'),
+        ]);
+        return;
+      }
+      Object.keys(outputs).forEach((name, i) => {
+        const [result, reference] = [results[name]!, expected[i]!];
+        expect(result.shape, name).toEqual(reference.shape);
+        expect(result.dtype, name).toBe(reference.dtype);
+        const trigonometric = opCase.op === 'Sin' || opCase.op === 'Cos';
+        const limit = trigonometric ? 2 * capabilitiesOf(device).trigonometry : slack * (opCase.tolerance ?? 2e-6);
+        expect(deviation(result.data, reference.data), name).toBeLessThan(limit);
+      });
+    },
+    TIMEOUT,
+  );
 }
