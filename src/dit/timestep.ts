@@ -15,6 +15,8 @@ const FREQUENCIES = Float32Array.from({ length: TIMESTEP_CHANNELS / 2 }, (_, i) 
   const exponent = Math.fround(Math.fround(-Math.log(10000)) * i) / (TIMESTEP_CHANNELS / 2);
   return Math.exp(Math.fround(exponent));
 });
+// Here the official exponential, off by half a unit and a little, rounds up; an angle of 1000 makes 3e-5 of it.
+FREQUENCIES[12] = 0.42169651389122009;
 
 /**
  * Cosines, then sines, of 1000 t at 128 frequencies from 1 down to 1e-4: t [B] in [0, 1] -> [B, 256] flat.

@@ -25,7 +25,9 @@ export async function compareTables(dir: string, name: string): Promise<Comparis
     const computed = await tableOf(recorded, tensor);
     if (computed === undefined) continue;
     const value = floats(await recorded.read(tensor));
-    comparisons.push(compare(tensor, computed, value, { deviation: recorded.deviation(tensor) }));
+    // Deviations of narrow tables were not recorded. Angles are single precision there too, and as far from exact as those of the wide table.
+    const angles = tensor === 'timestep_embedding_bf16' ? 'timestep_embedding' : tensor;
+    comparisons.push(compare(tensor, computed, value, { deviation: recorded.deviation(angles) }));
   }
   const sums = Object.entries((recorded.info.mask_sum_bf16 ?? {}) as Record<string, number>);
   if (sums.length > 0)
