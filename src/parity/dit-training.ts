@@ -13,7 +13,7 @@ import { loadValues, trainedParameters } from '../train/parameters.ts';
 import type { TransformerConfig } from '../weights/component-config.ts';
 import { type Comparison, compare, compareRelative, compareSampled, compareUpdated } from './compare.ts';
 import { conditions, flowPair, inputsOf } from './dit.ts';
-import { openRecordedSet, type RecordedSet, recordedNumber, requireAllRead, sampledRecord } from './vectors.ts';
+import { type RecordedSet, recordedNumber, sampledRecord, withRecordedSet } from './vectors.ts';
 import { openSetComponent } from './weights.ts';
 
 type Weights = ReadonlyMap<string, Value>;
@@ -33,27 +33,25 @@ const ERROR_NOISE = 2e-6;
 const OPTIONS = { device: 'cpu', threads: 1 } as const;
 
 /** Everything recorded in set `name` of directory `dir`. */
-export async function compareDitTraining(dir: string, name: string): Promise<Comparison[]> {
-  const recorded = await openRecordedSet(dir, name);
-  const { config, source } = await openSetComponent(dir, recorded, 'transformer');
-  const noise = await recorded.read('x0');
-  const times = await recorded.read('timestep');
-  const pair = async (data: string) => flowPair(noise, await recorded.read(data), times);
-  const { specs } = scopeOf(config, await conditions(recorded), noise);
-  const setup: Setup = {
-    recorded,
-    config,
-    startWeights: () => loadValues(specs, source),
-    text: await conditions(recorded),
-    winner: await pair('x1'),
-    loser: recorded.names.has('x1_loser') ? await pair('x1_loser') : undefined,
-  };
-  const { flow, adamw } = await compareSteps(setup);
-  const dpo = setup.loser === undefined ? [] : await compareDpo(setup, setup.loser);
-  requireAllRead(recorded);
-  await recorded.close();
-  await source.close();
-  return [...flow, ...adamw, ...dpo];
+export function compareDitTraining(dir: string, name: string): Promise<Comparison[]> {
+  return withRecordedSet(dir, name, async (recorded) => {
+    const { config, source } = await openSetComponent(recorded, 'transformer');
+    const noise = await recorded.read('x0');
+    const times = await recorded.read('timestep');
+    const pair = async (data: string) => flowPair(noise, await recorded.read(data), times);
+    const { specs } = scopeOf(config, await conditions(recorded), noise);
+    const setup: Setup = {
+      recorded,
+      config,
+      startWeights: () => loadValues(specs, source),
+      text: await conditions(recorded),
+      winner: await pair('x1'),
+      loser: recorded.names.has('x1_loser') ? await pair('x1_loser') : undefined,
+    };
+    const { flow, adamw } = await compareSteps(setup);
+    const dpo = setup.loser === undefined ? [] : await compareDpo(setup, setup.loser);
+    return [...flow, ...adamw, ...dpo];
+  });
 }
 
 /** The names and shapes of the weights. */

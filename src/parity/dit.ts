@@ -10,38 +10,36 @@ import { float32, floats, type Value } from '../runtime/value.ts';
 import { type AttentionForm, dim, input, type Tensor, transpose } from '../tensor/index.ts';
 import { storedWeights } from '../weights/stored-weights.ts';
 import { type Comparison, compare } from './compare.ts';
-import { openRecordedSet, type RecordedSet, requireAllRead } from './vectors.ts';
+import { type RecordedSet, withRecordedSet } from './vectors.ts';
 import { openSetComponent } from './weights.ts';
 
 /** Every recorded stage of forward set `name` in directory `dir`. */
-export async function compareDitForward(dir: string, name: string, form: AttentionForm): Promise<Comparison[]> {
-  const recorded = await openRecordedSet(dir, name);
-  const { config, source } = await openSetComponent(dir, recorded, 'transformer');
-  const feeds = { latents: await recorded.read('hidden_states'), ...(await conditions(recorded)) };
+export function compareDitForward(dir: string, name: string, form: AttentionForm): Promise<Comparison[]> {
+  return withRecordedSet(dir, name, async (recorded) => {
+    const { config, source } = await openSetComponent(recorded, 'transformer');
+    const feeds = { latents: await recorded.read('hidden_states'), ...(await conditions(recorded)) };
 
-  const stages: Record<string, Tensor> = {};
-  const output = ditVelocity(
-    new Scope(),
-    config,
-    form,
-  )(inputsOf(feeds), (stage, x) => {
-    // Recorded with heads last but one.
-    if (recorded.names.has(stage)) stages[stage] = /[qk]_norm$/.test(stage) ? transpose(x, [0, 2, 1, 3]) : x;
+    const stages: Record<string, Tensor> = {};
+    const output = ditVelocity(
+      new Scope(),
+      config,
+      form,
+    )(inputsOf(feeds), (stage, x) => {
+      // Recorded with heads last but one.
+      if (recorded.names.has(stage)) stages[stage] = /[qk]_norm$/.test(stage) ? transpose(x, [0, 2, 1, 3]) : x;
+    });
+    const weights = await storedWeights(source);
+    const graph = await compile({ ...stages, output }, { device: 'cpu', weights, threads: 1 });
+    const results = await graph.run(feeds);
+    await graph.dispose();
+
+    const comparisons: Comparison[] = [];
+    for (const [stage, value] of Object.entries(results))
+      comparisons.push(
+        compare(stage, floats(value), floats(await recorded.read(stage)), { deviation: recorded.deviation(stage) }),
+      );
+    return comparisons;
   });
-  const weights = await storedWeights(source);
-  const graph = await compile({ ...stages, output }, { device: 'cpu', weights, threads: 1 });
-  const results = await graph.run(feeds);
-  await graph.dispose();
-  await source.close();
-
-  const comparisons: Comparison[] = [];
-  for (const [stage, value] of Object.entries(results))
-    comparisons.push(
-      compare(stage, floats(value), floats(await recorded.read(stage)), { deviation: recorded.deviation(stage) }),
-    );
-  requireAllRead(recorded);
-  await recorded.close();
-  return comparisons;
 }
 
 /** x = (1 - t) x0 + t x1 and v = x1 - x0; t of each sample. */

@@ -2,7 +2,7 @@
  * Sets about files rather than numbers: manifests of checkpoints, pickled weights, and whole checkpoint directories.
  */
 import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { z } from 'zod';
 import { checkpointError, StepVideoError } from '../errors.ts';
 import { loadTokenizers } from '../prompt/tokenize.ts';
@@ -77,7 +77,7 @@ async function compareRefusal(path: string, folder: string): Promise<Comparison>
       throw error;
     },
   );
-  return compareExactly(`${path} refused`, [Number(refused), (await present()) - before], [1, 0]);
+  return compareExactly(`${basename(path)} refused`, [Number(refused), (await present()) - before], [1, 0]);
 }
 
 async function compareValues(
@@ -99,11 +99,14 @@ async function compareValues(
     (name) => beside !== undefined || parts.length === 0 || parts.some((part) => name.includes(part)),
   );
   const comparisons: Comparison[] = [];
-  for (const name of new Set([...wanted, ...[...pickled.tensors.keys()].map(plain)]))
-    comparisons.push(
-      compareExactly(`${path} ${name}`, await valuesOf(pickled, name), (await valuesOf(reference, name)) ?? [0]),
-    );
-  await Promise.all([pickled.close(), reference.close()]);
+  try {
+    for (const name of new Set([...wanted, ...[...pickled.tensors.keys()].map(plain)]))
+      comparisons.push(
+        compareExactly(`${basename(path)} ${name}`, await valuesOf(pickled, name), await valuesOf(reference, name)),
+      );
+  } finally {
+    await Promise.all([pickled.close(), reference.close()]);
+  }
   return comparisons;
 }
 
@@ -121,11 +124,14 @@ export async function compareCheckpoint(dir: string, name: string): Promise<Comp
   for (const component of components) {
     const opened = await openComponent(join(dir, name), component);
     checkComponent(opened);
-    for (const entry of opened.source.tensors.values()) {
-      const bad = (await opened.source.readFloat32(entry)).filter((v) => !Number.isFinite(v)).length;
-      comparisons.push(compareExactly(`${component} ${entry.name}`, [bad], [0]));
+    try {
+      for (const entry of opened.source.tensors.values()) {
+        const bad = (await opened.source.readFloat32(entry)).filter((v) => !Number.isFinite(v)).length;
+        comparisons.push(compareExactly(`${component} ${entry.name}`, [bad], [0]));
+      }
+    } finally {
+      await opened.source.close();
     }
-    await opened.source.close();
   }
   await loadTokenizers(join(dir, name));
   return comparisons;

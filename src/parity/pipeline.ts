@@ -16,7 +16,7 @@ import { floats } from '../runtime/value.ts';
 import { loadTextEncoders } from '../text/load.ts';
 import { framesFromDecoded } from '../video/pixels.ts';
 import { type Comparison, compare, compareExactly } from './compare.ts';
-import { openRecordedSet, type RecordedSet, requireAllRead } from './vectors.ts';
+import { type RecordedSet, withRecordedSet } from './vectors.ts';
 
 const requestSchema = z.looseObject({
   prompt: z.string(),
@@ -36,21 +36,20 @@ const SCHEDULE_TOLERANCE = 1e-6;
 const FRAME_TOLERANCE = 1;
 
 /** Everything recorded in run `name` of directory `dir`. */
-export async function comparePipeline(dir: string, name: string): Promise<Comparison[]> {
-  const recorded = await openRecordedSet(dir, name);
-  const parsed = requestSchema.safeParse(recorded.info.request);
-  if (!parsed.success)
-    throw checkpointError(`recorded set ${name}`, 'must hold its request', parsed.error.issues[0]?.message);
-  const request = parsed.data;
-  const checkpoint = join(dir, String(recorded.info.checkpoint ?? 'checkpoint'));
-  const texts = [request.prompt + request.pos_magic, request.neg_magic];
-  const comparisons = [
-    ...(await compareText(recorded, checkpoint, texts)),
-    ...(await compareSampling(recorded, checkpoint, { request, texts })),
-  ];
-  requireAllRead(recorded);
-  await recorded.close();
-  return comparisons;
+export function comparePipeline(dir: string, name: string): Promise<Comparison[]> {
+  return withRecordedSet(dir, name, async (recorded) => {
+    const parsed = requestSchema.safeParse(recorded.info.request);
+    if (!parsed.success)
+      throw checkpointError(`recorded set ${name}`, 'must hold its request', parsed.error.issues[0]?.message);
+    const request = parsed.data;
+    const checkpoint = join(dir, String(recorded.info.checkpoint ?? 'checkpoint'));
+    const texts = [request.prompt + request.pos_magic, request.neg_magic];
+    const comparisons = [
+      ...(await compareText(recorded, checkpoint, texts)),
+      ...(await compareSampling(recorded, checkpoint, { request, texts })),
+    ];
+    return comparisons;
+  });
 }
 
 /** Prompts, ids, masks and the states of every position. */
@@ -68,8 +67,8 @@ async function compareText(recorded: RecordedSet, checkpoint: string, texts: rea
   for (const [tensor, computed] of Object.entries(ids))
     comparisons.push(compareExactly(tensor, computed, (await recorded.read(tensor)).data as Int32Array));
   const encoders = await loadTextEncoders(checkpoint, OPTIONS);
+  recorded.alsoClose(encoders);
   const states = await encoders.encode(tokens, { whole: true });
-  await encoders.close();
   for (const encoder of ['llm', 'clip'] as const)
     comparisons.push(await against(recorded, `${encoder}_states`, floats(states[encoder])));
   return comparisons;
@@ -92,6 +91,7 @@ async function compareSampling(
   const comparisons: Comparison[] = [];
   const noise = await recorded.read('noise');
   const pipeline = await loadPipeline(checkpoint, { ...OPTIONS, preset: presetOf(checkpoint) });
+  recorded.alsoClose(pipeline);
   // Sizes that are no multiples are rounded down, as the official pipeline does.
   const size = {
     frames: Math.max(17 * Math.floor(request.num_frames / 17), 1),
@@ -127,7 +127,6 @@ async function compareSampling(
 
   const pieces: Float32Array[] = [];
   for await (const piece of pipeline.decode(latents, shape)) pieces.push(piece.slice());
-  await pipeline.close();
   comparisons.push(...(await compareFrames(recorded, pieces, size)));
   return comparisons;
 }

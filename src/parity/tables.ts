@@ -12,35 +12,34 @@ import { floats } from '../runtime/value.ts';
 import { input, transpose } from '../tensor/index.ts';
 import { decodeFloat, encodeFloat } from '../weights/float-codec.ts';
 import { type Comparison, compare, compareExactly } from './compare.ts';
-import { openRecordedSet, type RecordedSet, requireAllRead } from './vectors.ts';
+import { type RecordedSet, withRecordedSet } from './vectors.ts';
 
 const bfloat = (x: number): number => decodeFloat(encodeFloat(Float32Array.of(x), 'BF16'), 'BF16')[0]!;
 const SCHEDULE_TOLERANCE = 1e-6;
 
 /** Everything recorded in table set `name` of directory `dir`. */
-export async function compareTables(dir: string, name: string): Promise<Comparison[]> {
-  const recorded = await openRecordedSet(dir, name);
-  const comparisons: Comparison[] = [];
-  for (const tensor of recorded.names) {
-    const computed = await tableOf(recorded, tensor);
-    if (computed === undefined) continue;
-    const value = floats(await recorded.read(tensor));
-    // Deviations of narrow tables were not recorded. Angles are single precision there too, and as far from exact as those of the wide table.
-    const angles = tensor === 'timestep_embedding_bf16' ? 'timestep_embedding' : tensor;
-    comparisons.push(compare(tensor, computed, value, { deviation: recorded.deviation(angles) }));
-  }
-  const sums = Object.entries((recorded.info.mask_sum_bf16 ?? {}) as Record<string, number>);
-  if (sums.length > 0)
-    comparisons.push(
-      compareExactly(
-        'mask_sum_bf16',
-        sums.map(([length]) => bfloat(Number(length))),
-        sums.map(([, sum]) => sum),
-      ),
-    );
-  requireAllRead(recorded);
-  await recorded.close();
-  return comparisons;
+export function compareTables(dir: string, name: string): Promise<Comparison[]> {
+  return withRecordedSet(dir, name, async (recorded) => {
+    const comparisons: Comparison[] = [];
+    for (const tensor of recorded.names) {
+      const computed = await tableOf(recorded, tensor);
+      if (computed === undefined) continue;
+      const value = floats(await recorded.read(tensor));
+      // Deviations of narrow tables were not recorded. Angles are single precision there too, and as far from exact as those of the wide table.
+      const angles = tensor === 'timestep_embedding_bf16' ? 'timestep_embedding' : tensor;
+      comparisons.push(compare(tensor, computed, value, { deviation: recorded.deviation(angles) }));
+    }
+    const sums = Object.entries((recorded.info.mask_sum_bf16 ?? {}) as Record<string, number>);
+    if (sums.length > 0)
+      comparisons.push(
+        compareExactly(
+          'mask_sum_bf16',
+          sums.map(([length]) => bfloat(Number(length))),
+          sums.map(([, sum]) => sum),
+        ),
+      );
+    return comparisons;
+  });
 }
 
 /** The table that a name asks for; undefined for the inputs of others. */
@@ -78,21 +77,20 @@ async function rotated(recorded: RecordedSet): Promise<Float32Array> {
 }
 
 /** Schedules `sigmas_STEPS_SHIFT` and `timesteps_STEPS_SHIFT`, and the Euler trajectory x0, x1, … of a closed-form velocity. */
-export async function compareScheduler(dir: string, name: string): Promise<Comparison[]> {
-  const recorded = await openRecordedSet(dir, name);
-  const comparisons: Comparison[] = [];
-  for (const tensor of recorded.names) {
-    const [, kind, steps, timeShift] = /^(sigmas|timesteps)_(\d+)_([\d.]+)$/.exec(tensor) ?? [];
-    if (kind === undefined) continue;
-    const times = schedule({ steps: Number(steps), timeShift: Number(timeShift) });
-    const computed = kind === 'sigmas' ? times : times.subarray(0, -1);
-    const value = floats(await recorded.read(tensor));
-    comparisons.push(compare(tensor, computed, value, { tolerance: SCHEDULE_TOLERANCE }));
-  }
-  if (recorded.names.has('x0')) comparisons.push(...(await compareTrajectory(recorded)));
-  requireAllRead(recorded);
-  await recorded.close();
-  return comparisons;
+export function compareScheduler(dir: string, name: string): Promise<Comparison[]> {
+  return withRecordedSet(dir, name, async (recorded) => {
+    const comparisons: Comparison[] = [];
+    for (const tensor of recorded.names) {
+      const [, kind, steps, timeShift] = /^(sigmas|timesteps)_(\d+)_([\d.]+)$/.exec(tensor) ?? [];
+      if (kind === undefined) continue;
+      const times = schedule({ steps: Number(steps), timeShift: Number(timeShift) });
+      const computed = kind === 'sigmas' ? times : times.subarray(0, -1);
+      const value = floats(await recorded.read(tensor));
+      comparisons.push(compare(tensor, computed, value, { tolerance: SCHEDULE_TOLERANCE }));
+    }
+    if (recorded.names.has('x0')) comparisons.push(...(await compareTrajectory(recorded)));
+    return comparisons;
+  });
 }
 
 async function compareTrajectory(recorded: RecordedSet): Promise<Comparison[]> {

@@ -14,29 +14,28 @@ import { splitMoments } from '../vae/posterior.ts';
 import { storedWeights } from '../weights/stored-weights.ts';
 import { type Comparison, compare } from './compare.ts';
 import { strided } from './strided.ts';
-import { openRecordedSet, type RecordedSet, requireAllRead } from './vectors.ts';
+import { type RecordedSet, withRecordedSet } from './vectors.ts';
 import { openSetComponent } from './weights.ts';
 
 type Five = readonly [number, number, number, number, number];
 const five = (value: Value): Five => value.shape as unknown as Five;
 
 /** Everything recorded in set `name` of directory `dir`. */
-export async function compareVae(dir: string, name: string, form: AttentionForm): Promise<Comparison[]> {
-  const recorded = await openRecordedSet(dir, name);
-  const component = await openSetComponent(dir, recorded, 'vae');
-  const vae = runVae(component, { device: 'cpu', threads: 1 });
-  const comparisons: Comparison[] = [];
-  for (const tensor of recorded.names) {
-    const [, kind, clip] = /^(moments|sample|decoded|unmixed)([^_]*)/.exec(tensor) ?? [];
-    if (clip === undefined) continue;
-    const computed = kind === 'moments' || kind === 'sample' ? encoded(recorded, vae, clip) : decoded(recorded, vae);
-    comparisons.push(await against(recorded, tensor, await computed(tensor)));
-  }
-  comparisons.push(...(await compareStages(recorded, component, form)));
-  requireAllRead(recorded);
-  await vae.close();
-  await recorded.close();
-  return comparisons;
+export function compareVae(dir: string, name: string, form: AttentionForm): Promise<Comparison[]> {
+  return withRecordedSet(dir, name, async (recorded) => {
+    const component = await openSetComponent(recorded, 'vae');
+    const vae = runVae(component, { device: 'cpu', threads: 1 });
+    recorded.alsoClose(vae);
+    const comparisons: Comparison[] = [];
+    for (const tensor of recorded.names) {
+      const [, kind, clip] = /^(moments|sample|decoded|unmixed)([^_]*)/.exec(tensor) ?? [];
+      if (clip === undefined) continue;
+      const computed = kind === 'moments' || kind === 'sample' ? encoded(recorded, vae, clip) : decoded(recorded, vae);
+      comparisons.push(await against(recorded, tensor, await computed(tensor)));
+    }
+    comparisons.push(...(await compareStages(recorded, component, form)));
+    return comparisons;
+  });
 }
 
 /** Moments of a clip, or a sample of them by the recorded noise. */

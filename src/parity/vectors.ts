@@ -9,6 +9,7 @@ import { checkpointError } from '../errors.ts';
 import { float32, floats, int32, type Value } from '../runtime/value.ts';
 import { sameShape } from '../tensor/index.ts';
 import { openSafetensors } from '../weights/safetensors.ts';
+import type { TensorSource } from '../weights/tensor-entry.ts';
 import type { SampledRecord } from './compare.ts';
 
 const deviation = z.looseObject({ abs_max: z.number(), float64: z.number(), 'float64_99.9%': z.number().optional() });
@@ -29,6 +30,8 @@ export type Stats = z.infer<typeof stats>;
 export type Deviation = z.infer<typeof deviation>;
 
 export interface RecordedSet {
+  /** Directory of the recordings, from which the set's other files are named. */
+  readonly dir: string;
   readonly name: string;
   readonly info: z.infer<typeof description>;
   readonly names: ReadonlySet<string>;
@@ -42,6 +45,8 @@ export interface RecordedSet {
   about(name: string): string;
   /** Tensors that nobody has read: what a comparison has forgotten. */
   unread(): string[];
+  /** Closes `source` too when the set closes. */
+  alsoClose(source: Pick<TensorSource, 'close'>): void;
   close(): Promise<void>;
 }
 
@@ -63,7 +68,9 @@ export async function openRecordedSet(dir: string, name: string): Promise<Record
       );
   }
   const unread = new Set(source.tensors.keys());
+  const opened: Pick<TensorSource, 'close'>[] = [source];
   return {
+    dir,
     name,
     info,
     names: new Set(source.tensors.keys()),
@@ -78,19 +85,32 @@ export async function openRecordedSet(dir: string, name: string): Promise<Record
     stats: (tensor) => info.stats[tensor],
     about: (tensor) => info.tensors[tensor]?.what ?? '',
     unread: () => [...unread],
-    close: () => source.close(),
+    alsoClose: (other) => void opened.push(other),
+    async close() {
+      await Promise.all(opened.map((each) => each.close()));
+    },
   };
 }
 
-/** Throws a checkpoint error unless every tensor of the set has been read. */
-export function requireAllRead(recorded: RecordedSet): void {
-  const unread = recorded.unread();
-  if (unread.length > 0)
-    throw checkpointError(
-      `recorded set ${recorded.name}`,
-      'must hold only tensors that are compared',
-      unread.join(', '),
-    );
+/**
+ * Opens a set for `use` and closes it, come what may. Throws a checkpoint error unless every tensor of the set has been read,
+ * since what nobody reads nobody compares.
+ */
+export async function withRecordedSet<T>(
+  dir: string,
+  name: string,
+  use: (recorded: RecordedSet) => Promise<T>,
+): Promise<T> {
+  const recorded = await openRecordedSet(dir, name);
+  try {
+    const result = await use(recorded);
+    const unread = recorded.unread();
+    if (unread.length > 0)
+      throw checkpointError(`recorded set ${name}`, 'must hold only tensors that are compared', unread.join(', '));
+    return result;
+  } finally {
+    await recorded.close();
+  }
 }
 
 /** Parsed JSON of `file`. Throws a checkpoint error that names it. */

@@ -16,17 +16,18 @@ const USUAL: { readonly [C in Component]: string } = {
 };
 
 /**
- * Opens the component of a set in directory `dir`, checked to hold exactly the tensors of its config. The set's own config counts,
+ * Opens the component of a set, checked to hold exactly the tensors of its config; it closes with the set. The set's own config counts,
  * but for the VAE, whose recorded one leaves sizes out: there shapes tell them, and the set no more than its group count.
  */
 export async function openSetComponent<C extends Component>(
-  dir: string,
-  { info }: Pick<RecordedSet, 'info'>,
+  recorded: RecordedSet,
   component: C,
 ): Promise<OpenedComponent<C>> {
+  const { dir, info } = recorded;
   const path = join(dir, info.weights ?? USUAL[component]);
   const file = (await stat(path).catch(() => undefined))?.isDirectory() ? await findWeights(path, component) : path;
   const opened = await openComponentFile(file, component, component === 'vae' ? undefined : info.config);
+  recorded.alsoClose(opened.source);
   const groups = info.config?.num_groups;
   const config =
     component === 'vae' && typeof groups === 'number' ? { ...opened.config, num_groups: groups } : opened.config;

@@ -32,7 +32,7 @@ it('passes on every recorded set', { timeout: 300_000 }, async () => {
     'pickles/pickles': 68,
     pipeline: 24,
     scheduler: 24,
-    stepllm: 5,
+    stepllm: 7,
     tables: 16,
     'tokenizers/bert': 170,
     'tokenizers/spm_bpe': 257,

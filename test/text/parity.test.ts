@@ -18,7 +18,7 @@ describe('text encoders against the recorded layers', () => {
 
     it(`Step-LLM, ${form} attention`, async () => {
       const comparisons = await compareStepLlm(recorded, 'stepllm', form);
-      expect(comparisons).toHaveLength(5);
+      expect(comparisons).toHaveLength(7);
       expect(comparisons.filter(({ ok }) => !ok)).toEqual([]);
     });
   }
