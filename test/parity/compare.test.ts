@@ -1,6 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { compare, compareSampled, sample, statsOf, toleranceOf } from '../../src/parity/compare.ts';
+import {
+  compare,
+  compareRelative,
+  compareSampled,
+  compareUpdated,
+  sample,
+  statsOf,
+  toleranceOf,
+} from '../../src/parity/compare.ts';
 
 const values = Float32Array.from({ length: 2000 }, (_, i) => Math.sin(i));
 const record = (stored: Float32Array) => ({ samples: sample(stored), stats: statsOf(stored), deviation: undefined });
@@ -33,6 +41,40 @@ describe('comparison with recorded numbers', () => {
     const swapped = values.slice();
     [swapped[1], swapped[2]] = [values[2]!, values[1]!];
     expect(compareSampled('x', swapped, record(values)).ok).toBe(false);
+  });
+
+  it('lets one weight in a thousand end 1e-3 off after AdamW, and no more of them or further', () => {
+    const moved = (changes: Record<number, number>) => values.map((v, i) => v + (changes[i] ?? 0));
+    const ok = (changes: Record<number, number>) => compareUpdated('x', moved(changes), record(values)).ok;
+    // Samples are every third element.
+    expect(ok({})).toBe(true);
+    expect(ok({ 3: 9e-4 })).toBe(true);
+    expect(ok({ 3: 1.1e-3 })).toBe(false);
+    expect(ok({ 3: 9e-4, 6: 9e-4 })).toBe(false);
+    expect(
+      compareUpdated(
+        'x',
+        values.map((v) => v + 5e-4),
+        record(values),
+      ).ok,
+    ).toBe(false);
+  });
+
+  it('holds gradients of the preference loss to a hundredth of their size', () => {
+    expect(
+      compareRelative(
+        'x',
+        values.map((v) => 1.009 * v),
+        record(values),
+      ).ok,
+    ).toBe(true);
+    expect(
+      compareRelative(
+        'x',
+        values.map((v) => 1.011 * v),
+        record(values),
+      ).ok,
+    ).toBe(false);
   });
 
   it('weighs elements as the record says', () => {
