@@ -11,10 +11,18 @@ import { type Flag, parseFlags } from './flags.ts';
 import { generateCommand } from './generate.ts';
 import { helpText, unknownCommand } from './help.ts';
 import { inspectCommand } from './inspect.ts';
+import { parityCommand } from './parity.ts';
 import { trainCommand } from './train.ts';
 
 /** In the order of the help text; the first is the default. */
-const COMMANDS: readonly Command[] = [generateCommand, decodeCommand, inspectCommand, dataCommand, trainCommand];
+const COMMANDS: readonly Command[] = [
+  generateCommand,
+  decodeCommand,
+  inspectCommand,
+  dataCommand,
+  trainCommand,
+  parityCommand,
+];
 
 const HELP_FLAG: Flag = { name: 'help', kind: 'switch', value: '', about: 'this text' };
 
