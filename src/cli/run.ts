@@ -7,6 +7,7 @@ import { nearestName } from '../nearest.ts';
 import type { Command, World } from './command.ts';
 import { dataCommand } from './data.ts';
 import { decodeCommand } from './decode.ts';
+import { evalCommand } from './eval.ts';
 import { type Flag, parseFlags } from './flags.ts';
 import { generateCommand } from './generate.ts';
 import { helpText, unknownCommand } from './help.ts';
@@ -21,6 +22,7 @@ const COMMANDS: readonly Command[] = [
   inspectCommand,
   dataCommand,
   trainCommand,
+  evalCommand,
   parityCommand,
 ];
 
