@@ -144,17 +144,18 @@ function darkeningVae(darker: number, jump = 0): Vae {
 
 describe('evaluateReconstruction', () => {
   it('measures what is lost, and scores what is left as the real clips', async () => {
-    const { vaeCeiling, reconstruction, files } = await evaluateReconstruction(darkeningVae(5, 8), contextOf('vae'));
+    const few = { ...contextOf('vae'), cases: cases.slice(0, 3) };
+    const { vaeCeiling, reconstruction, files } = await evaluateReconstruction(darkeningVae(5, 8), few);
     const { trained, unseen, seam } = reconstruction;
     // 5 grey levels everywhere but where black ends: 20 log10(255 / 5).
     expect(trained.psnr).toBeGreaterThan(34.1);
     expect(trained.psnr).toBeLessThan(35);
     expect(trained.ssim).toBeGreaterThan(0.95);
-    expect(trained.clips).toBe(COUNT);
-    expect(Object.values(trained.byMotion).reduce((sum, { clips }) => sum + clips, 0)).toBe(COUNT);
-    expect(unseen).toMatchObject({ clips: COUNT });
+    expect(trained.clips).toBe(3);
+    expect(Object.values(trained.byMotion).reduce((sum, { clips }) => sum + clips, 0)).toBe(3);
+    expect(unseen).toMatchObject({ clips: 3 });
     expect(vaeCeiling).toMatchObject({ subject: 1, background: 1 });
-    expect(seam.clips).toBe(COUNT);
+    expect(seam.clips).toBe(3);
     expect(seam.real.at).toBeGreaterThan(0.7);
     expect(seam.real.at).toBeLessThan(1.4);
     expect(seam.reconstructed.at).toBeGreaterThan(3 * seam.real.at);

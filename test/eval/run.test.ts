@@ -1,0 +1,177 @@
+/** A whole evaluation of the tiny checkpoint on the drawn world: the report, determinism, refusals before work. */
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { run } from '../../src/cli/run.ts';
+import { type EvaluationOptions, runEvaluation } from '../../src/eval/run.ts';
+import { drawnWorld } from '../data/drawn-world.ts';
+import { writeTinyModel } from './tiny-model.ts';
+import { writeWorld } from './world-on-disk.ts';
+
+let scratch: string;
+let model: string;
+const at = (name: string): string => path.join(scratch, name);
+beforeAll(async () => {
+  scratch = mkdtempSync(path.join(tmpdir(), 'eval-'));
+  writeWorld(at('data'), drawnWorld());
+  model = at('model');
+  await writeTinyModel(model);
+});
+afterAll(() => rmSync(scratch, { recursive: true }));
+
+const small = (out: string, more: Partial<EvaluationOptions> = {}): EvaluationOptions => ({
+  model,
+  data: at('data'),
+  triples: 2,
+  seed: 3,
+  steps: 2,
+  out: at(out),
+  threads: 1,
+  ...more,
+});
+
+describe('a whole evaluation', () => {
+  it('reports every part, writes what it says, and prints the commands', async () => {
+    const { report, text, files } = await runEvaluation(small('whole'));
+    expect(JSON.parse(readFileSync(at('whole/report.json'), 'utf8'))).toEqual(JSON.parse(JSON.stringify(report)));
+    expect(readFileSync(at('whole/report.txt'), 'utf8')).toBe(`${text}\n`);
+    expect(files.map((file) => path.basename(file))).toEqual([
+      'report.json',
+      'report.txt',
+      'generated-en.png',
+      'generated-zh.png',
+      'reconstructions.png',
+    ]);
+    for (const file of files) expect(existsSync(file)).toBe(true);
+
+    const { ceiling, generated, floor, vaeCeiling, reconstruction, speed, clips } = report;
+    expect(ceiling).toMatchObject({ clips: 2, subject: 1, background: 1, motion: 1, all: 1 });
+    for (const scores of [generated?.en, generated?.zh, vaeCeiling]) {
+      expect(scores?.clips).toBe(2);
+      for (const part of ['subject', 'background', 'motion', 'all'] as const)
+        expect([0, 0.5, 1]).toContain(scores?.[part]);
+      expect(Object.keys(scores!.byMotion).sort()).toEqual(Object.keys(ceiling.byMotion).sort());
+      expect(Object.keys(scores!.bySubject)).toEqual(Object.keys(ceiling.bySubject));
+    }
+    expect([floor?.en?.clips, floor?.zh?.clips]).toEqual([2, 2]);
+    for (const { psnr, ssim } of [reconstruction!.trained, reconstruction!.unseen!]) {
+      expect(psnr).toBeGreaterThan(0);
+      expect(psnr).toBeLessThan(30); // nobody trained it
+      expect(Math.abs(ssim)).toBeLessThan(1);
+    }
+    expect(reconstruction?.seam.clips).toBe(2);
+    expect(speed.secondsPerClip!.total).toBeGreaterThan(0);
+    expect(speed.peakMemoryBytes).toBeGreaterThan(5e7);
+    expect(clips.map(({ language, seed }) => [language, seed])).toEqual([
+      ['en', 3],
+      ['en', 4],
+      ['zh', 3],
+      ['zh', 4],
+    ]);
+    expect(clips[0]!.prompt).toMatch(/^an? .* on an? .* background$/);
+    expect(clips[2]!.prompt).toMatch(/背景/);
+    expect(report.model.sha256).toMatch(/^[0-9a-f]{64}$/);
+    expect(report.command).toMatch(
+      /^step-video eval --model .* --triples 2 --seed 3 --steps 2 --guidance 9 --time-shift 13 --device cpu$/,
+    );
+    for (const line of [report.command, report.commands.generated, report.commands.reconstruction])
+      expect(text).toContain(line);
+    expect(text).toMatch(/^real clips +2 +1\.00 +1\.00 +1\.00 +1\.00$/m);
+    expect(text).toMatch(/^trained subjects, held-out triples +2 +\d+\.\d\d +-?\d\.\d{3}$/m);
+  });
+
+  it('gives the same scores for the same seed, and other clips for another', async () => {
+    const part = { only: 'generated', languages: ['en'] } as const;
+    const first = await runEvaluation(small('a', part));
+    const again = await runEvaluation(small('b', part));
+    const other = await runEvaluation(small('c', { ...part, seed: 4 }));
+    const { speed: _, ...found } = first.report;
+    expect(again.report).toMatchObject(found);
+    expect(again.report.clips).toEqual(first.report.clips);
+    expect(other.report.clips).not.toEqual(first.report.clips);
+    expect(first.report.reconstruction).toBeUndefined();
+    expect(first.report.command).toMatch(/--no-zh --only generated$/);
+    expect(existsSync(at('a/reconstructions.png'))).toBe(false);
+  });
+});
+
+describe('refused before any work', () => {
+  const refused: [string, (options: EvaluationOptions) => void, RegExp, string][] = [
+    ['no triples', (o) => Object.assign(o, { triples: 0 }), /triples must be .* at least 2, got 0/, 'input'],
+    ['more triples than there are', (o) => Object.assign(o, { triples: 5000 }), /from 2 to \d+, .* got 5000/, 'input'],
+    ['no steps', (o) => Object.assign(o, { steps: 0 }), /steps must be .* got 0/, 'input'],
+    ['guidance that is no number', (o) => Object.assign(o, { guidanceScale: Number.NaN }), /guidanceScale/, 'input'],
+    ['no language', (o) => Object.assign(o, { languages: [] }), /languages must be/, 'input'],
+    ['an unknown device', (o) => Object.assign(o, { device: 'abacus' }), /device must be one of/, 'input'],
+    ['a model that is not there', (o) => Object.assign(o, { model: at('none') }), /model must be/, 'input'],
+    ['data that is not there', (o) => Object.assign(o, { data: at('none') }), /training data must be built/, 'data'],
+    ['an output below a file', (o) => Object.assign(o, { out: at('data/world.json/x') }), /directory/, 'input'],
+    [
+      'damaged data',
+      (o) => {
+        cpSync(at('data'), at('damaged'), { recursive: true });
+        writeFileSync(at('damaged/sprites/box.bin'), new Uint8Array(64 * 64 * 4));
+        o.data = at('damaged');
+      },
+      /box\.bin must have sha256/,
+      'data',
+    ],
+    [
+      'a model without tokenizer',
+      (o) => {
+        cpSync(model, at('mute'), { recursive: true });
+        rmSync(at('mute/step_llm/step1_chat_tokenizer.model'));
+        o.model = at('mute');
+      },
+      /step1_chat_tokenizer\.model/,
+      'checkpoint',
+    ],
+  ];
+  it.each(refused)('%s', async (_, spoil, message, kind) => {
+    const options = small('never');
+    spoil(options);
+    const evaluation = runEvaluation(options);
+    await expect(evaluation).rejects.toThrow(message);
+    await expect(evaluation).rejects.toMatchObject({ kind });
+    expect(existsSync(at('never'))).toBe(false);
+  });
+});
+
+describe('step-video eval', () => {
+  async function cli(...argv: string[]): Promise<{ code: number; out: string; err: string }> {
+    const out: string[] = [];
+    const err: string[] = [];
+    const code = await run(['eval', ...argv], {
+      print: (line) => out.push(line),
+      note: (line) => err.push(line),
+      terminal: undefined,
+      signal: new AbortController().signal,
+      program: 'npm start --',
+    });
+    return { code, out: out.join('\n'), err: err.join('\n') };
+  }
+
+  it('measures the VAE of a directory that holds nothing else', async () => {
+    cpSync(path.join(model, 'vae'), at('vae-only/vae'), { recursive: true });
+    const flags = ['--data', at('data'), '--triples', '2', '--out', at('cli')];
+    const { code, out, err } = await cli('--model', at('vae-only'), '--only', 'reconstruction', ...flags);
+    expect(err).toContain('through the VAE: 100 %');
+    expect(code).toBe(0);
+    expect(out).toContain('VAE reconstruction');
+    expect(out).toMatch(/^npm start -- eval --model .*vae-only --data .* --only reconstruction$/m);
+    expect(out).not.toContain('guidance');
+  });
+
+  it.each([
+    [['--triples', 'many'], 'eval: --triples must be a number, got many'],
+    [['--only', 'sound'], 'eval: --only must be one of generated, reconstruction, got sound'],
+    [['--steps', '0'], '--steps must be a whole number'],
+    [['checkpoints/x'], 'eval: takes flags only, got checkpoints/x (try --model checkpoints/x)'],
+    [['--no-fr'], 'eval: unknown flag --no-fr'],
+  ])('%j is refused', async (argv, message) => {
+    const { code, err } = await cli(...argv);
+    expect(err).toContain(message);
+    expect(code).toBe(2);
+  });
+});
