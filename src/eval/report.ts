@@ -72,7 +72,7 @@ export function formatReport(report: EvaluationReport): string {
     kindsBlock('subject', Object.keys(report.ceiling.bySubject), report),
     reconstructionBlock(report),
     speedBlock(report),
-    `all of it: ${report.command}`,
+    report.settings.parts.length > 1 ? `all of it: ${report.command}` : '',
   ]
     .filter((block) => block !== '')
     .join('\n\n');

@@ -10,7 +10,7 @@ export type SheetRow = { readonly pixels: Uint8Array; readonly caption: string; 
 const COLUMNS = 5;
 
 /** Characters that fit under a frame; East Asian ones count twice. */
-const LABEL_WIDTH = 21;
+const LABEL_WIDTH = 19;
 
 /** Writes the rows as one PNG. */
 export async function writeSheet(file: string, rows: readonly SheetRow[]): Promise<void> {

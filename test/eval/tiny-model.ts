@@ -31,8 +31,8 @@ export async function writeTinyModel(directory: string): Promise<void> {
   mkdirSync(vae, { recursive: true });
   writeFileSync(path.join(vae, 'config.json'), JSON.stringify(VAE));
   const scope = new Scope();
-  encoder(scope.at('encoder'), VAE)(input('pixels', [1, 1, 3, 32, 32]));
-  decoder(scope.at('decoder'), VAE, {})(input('latents', [1, 1, 2, 2, 2]));
+  encoder(scope.at('encoder'), VAE, 'fused')(input('pixels', [1, 1, 3, 32, 32]));
+  decoder(scope.at('decoder'), VAE, { form: 'fused' })(input('latents', [1, 1, 2, 2, 2]));
   const tensors = [...initialValues(scope.specs, 1)].map(([name, value]) => ({
     name: checkpointName('vae', name),
     dtype: 'F32' as const,
