@@ -14,5 +14,5 @@ run train dit --config runs/dit-2-clips.json
 run train dit --config runs/dit-3-motion.json
 
 rm -rf models/mini
-cp -r checkpoints/dit-3-motion/best models/mini
+cp -r checkpoints/dit-3-motion/last models/mini
 run eval --model models/mini
