@@ -120,7 +120,11 @@ describe('configs', () => {
 
   it('keep fields that only models read', () => {
     expect(
-      parseConfig('transformer', { rope_ch_split: [32, 16, 16], out_channels: null, in_channels: 8 }, 'f'),
+      parseConfig(
+        'transformer',
+        { attention_head_dim: 64, rope_ch_split: [32, 16, 16], out_channels: null, in_channels: 8 },
+        'f',
+      ),
     ).toMatchObject({
       rope_ch_split: [32, 16, 16],
       out_channels: 8,
