@@ -5,10 +5,7 @@
 import { type Background, backgroundAt } from './background.ts';
 import { type Motion, type Pose, poseAt } from './motion.ts';
 import { spriteLevel } from './sprite.ts';
-import { WORLD_FPS, type World } from './world.ts';
-
-/** Clips are made at the rate of the animations. */
-export const CLIP_FPS = WORLD_FPS;
+import type { World } from './world.ts';
 
 /** The side of the picture in which poses are measured. */
 export const SCENE_SIZE = 128;

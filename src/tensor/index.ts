@@ -2,7 +2,7 @@
 export * from './dtype.ts';
 export { grad, vjp } from './grad.ts';
 export * from './ndarray.ts';
-export { definedOps, type OnnxForm, type OnnxOperand, type OpDefinition, opDefinition } from './op.ts';
+export { definedOps, type OnnxForm, type OnnxOperand, opDefinition } from './op.ts';
 export * from './ops/activation.ts';
 export * from './ops/attention.ts';
 export * from './ops/conv.ts';

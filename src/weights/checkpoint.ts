@@ -13,8 +13,6 @@ import type { TensorEntry, TensorSource } from './tensor-entry.ts';
 import { inferVaeConfig } from './vae-manifest.ts';
 import { openWeights } from './weight-file.ts';
 
-export { matchExpected } from './match.ts';
-
 /** Folder of each component inside a checkpoint, and the file names (without ending) that its weights may have, preferred first. */
 const layout: { readonly [C in Component]: { folder: string; stems: readonly string[] } } = {
   transformer: { folder: 'transformer', stems: ['diffusion_pytorch_model', 'model'] },

@@ -9,8 +9,8 @@ import { headerError, headerLength, parseHeader } from './safetensors-header.ts'
 import { createTensorSource, type TensorSource } from './tensor-entry.ts';
 
 export { encodeFloat } from './float-codec.ts';
-export { type TensorToWrite, writeSafetensors } from './safetensors-writer.ts';
-export type { DType, TensorEntry, TensorSource } from './tensor-entry.ts';
+export { writeSafetensors } from './safetensors-writer.ts';
+export type { TensorSource } from './tensor-entry.ts';
 
 export type SafetensorsFile = TensorSource & { readonly metadata: Readonly<Record<string, string>> };
 

@@ -215,16 +215,6 @@ defineOp({
 export const flip = (x: Tensor, axes: readonly number[]): Tensor =>
   apply('Flip', [x], { axes: axes.map((a) => axisOf('Flip', a, x.shape.length)) });
 
-/** Cuts an axis into parts of the given sizes. */
-export function split(x: Tensor, axis: number, sizes: readonly number[]): Tensor[] {
-  let at = 0;
-  return sizes.map((size) => {
-    const start = at;
-    at += size;
-    return slice(x, axis, start, at);
-  });
-}
-
 defineOp({
   name: 'Pad',
   infer([x], attributes) {
