@@ -21,7 +21,8 @@ export interface Executable<Names extends string = string> {
   readonly inputs: ReadonlyMap<string, Tensor>;
   /**
    * Runs once. `into` gives outputs a buffer to be written to; it may be an input's own buffer only where nothing in the
-   * graph reads that input after the output is computed (optimizer updates).
+   * graph reads that input after the output is computed, and the output comes from plain arithmetic: the kernel of Gelu, for
+   * one, reads its input again after it has begun to write.
    */
   run(feeds: Values, into?: Partial<Record<Names, Value>>): Promise<Record<Names, Value>>;
   /** What each node of the model costs, by the node's name. */
@@ -42,9 +43,16 @@ export async function compile<Names extends string>(
   const names = Object.keys(outputs) as Names[];
   const optimized = optimize(names.map((n) => outputs[n]));
   const graph = Object.fromEntries(names.map((n, i) => [n, optimized[i] as Tensor]));
-  const { weights, ...given } = options;
+  const { weights, device, threads, memoryArena, profilePrefix, keepStoredDtype } = options;
   const { bytes, inputs, nodes, external, decodes } = toOnnx(graph, weights);
-  const settings: SessionOptions = { ...given, keepStoredDtype: decodes && given.keepStoredDtype !== false };
+  // Named one by one: these are part of the session's key, and callers may hand over wider objects.
+  const settings: SessionOptions = {
+    device,
+    threads,
+    memoryArena,
+    profilePrefix,
+    keepStoredDtype: decodes && keepStoredDtype !== false,
+  };
   const key = await keyOf(bytes, settings, external);
   const lease = await leaseSession(key, () => openSession(bytes, settings, external?.folder));
   const results = names.map((n) => `out:${n}`);
