@@ -4,64 +4,85 @@
  */
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { checkpointError } from '../errors.ts';
-import type { Value } from '../runtime/value.ts';
+import * as z from 'zod';
+import { checkpointError, StepVideoError } from '../errors.ts';
+import { floats, type Value } from '../runtime/value.ts';
+import { sameShape } from '../tensor/index.ts';
 import { openSafetensors } from '../weights/safetensors.ts';
 import { writeSafetensors } from '../weights/safetensors-writer.ts';
 import type { Parameter } from './parameters.ts';
 
+/** Steps done, seconds that they took, and the best score of their validations. */
 export type Position = { readonly step: number; readonly seconds: number; readonly best: number | undefined };
+
+/** What a state holds; restoring writes into these very buffers. `values` are all weights, frozen ones too. */
+export type Trained = { readonly parameters: readonly Parameter[]; readonly values: ReadonlyMap<string, Value> };
+
+const positionSchema = z.object({ step: z.int().nonnegative(), seconds: z.number(), best: z.number().optional() });
 
 const stateFile = (folder: string): string => path.join(folder, 'state.safetensors');
 
-type Slot = { readonly name: string; readonly value: Value };
+export const hasState = (folder: string): boolean => existsSync(stateFile(folder));
 
-function slots(parameters: readonly Parameter[], frozen: ReadonlyMap<string, Value>): Slot[] {
-  const trained = parameters.flatMap((p) => [
-    { name: `weight:${p.name}`, value: p.value },
-    { name: `moment:${p.name}`, value: p.moment },
-    ...(p.variance ? [{ name: `variance:${p.name}`, value: p.variance }] : []),
-    ...(p.average ? [{ name: `average:${p.name}`, value: p.average }] : []),
-  ]);
-  const names = new Set(parameters.map((p) => p.name));
-  const rest = [...frozen]
-    .filter(([name]) => !names.has(name))
-    .map(([name, value]) => ({ name: `weight:${name}`, value }));
-  return [...trained, ...rest];
+function slots({ parameters, values }: Trained): Map<string, Value> {
+  const all = new Map([...values].map(([name, value]) => [`weight:${name}`, value]));
+  for (const { name, moment, variance, average } of parameters) {
+    all.set(`moment:${name}`, moment);
+    if (variance) all.set(`variance:${name}`, variance);
+    if (average) all.set(`average:${name}`, average);
+  }
+  return all;
 }
 
-export async function saveState(
-  folder: string,
-  state: { parameters: readonly Parameter[]; values: ReadonlyMap<string, Value>; position: Position },
-): Promise<void> {
-  const tensors = slots(state.parameters, state.values).map(({ name, value }) => ({
-    name,
-    dtype: 'F32' as const,
-    shape: [...value.shape],
-    data: value.data as Float32Array,
-  }));
+/** @throws numeric error, and writes nothing, where a number is not finite; environment error where the disk refuses. */
+export async function saveState(folder: string, state: Trained & { position: Position }): Promise<void> {
+  const tensors = [...slots(state)].map(([name, value]) => {
+    const data = floats(value);
+    const bad = data.findIndex((x) => !Number.isFinite(x));
+    if (bad >= 0)
+      throw new StepVideoError(
+        'numeric',
+        `train step ${state.position.step}`,
+        `${name} must be finite`,
+        data[bad],
+        `a lower learning rate; an older state in ${folder} is left as it is`,
+      );
+    return { name, dtype: 'F32' as const, shape: [...value.shape], data };
+  });
   await writeSafetensors(stateFile(folder), tensors, { position: JSON.stringify(state.position) });
 }
 
-export const hasState = (folder: string): boolean => existsSync(stateFile(folder));
-
-/** Reads a state into the parameters' own buffers; it must be of the same architecture and optimizer. */
-export async function restoreState(
-  folder: string,
-  state: { parameters: readonly Parameter[]; values: ReadonlyMap<string, Value> },
-): Promise<Position> {
-  const source = await openSafetensors(stateFile(folder));
-  for (const { name, value } of slots(state.parameters, state.values)) {
-    const entry = source.tensors.get(name);
-    if (entry === undefined || entry.shape.join() !== value.shape.join())
-      throw checkpointError(
-        `resume ${stateFile(folder)}`,
-        `${name} must be [${value.shape.join(', ')}]`,
-        entry?.shape ?? 'nothing',
-        'the config of the run that wrote it, or another run name',
-      );
-    (value.data as Float32Array).set(await source.readFloat32(entry));
+/**
+ * Reads a state into the buffers of `state`.
+ * @throws checkpoint error where it is not of exactly these parameters, shapes and optimizers.
+ */
+export async function restoreState(folder: string, state: Trained): Promise<Position> {
+  const file = stateFile(folder);
+  const refuse = (rule: string, got: unknown): never => {
+    throw checkpointError(`resume ${file}`, rule, got, 'the config of the run that wrote it, or another run name');
+  };
+  const source = await openSafetensors(file);
+  try {
+    const expected = slots(state);
+    for (const [name, { shape }] of expected) {
+      const entry = source.tensors.get(name);
+      if (entry === undefined || !sameShape(entry.shape, shape))
+        refuse(`${name} must be [${shape.join(', ')}]`, entry?.shape ?? 'nothing');
+    }
+    for (const name of source.tensors.keys()) if (!expected.has(name)) refuse('every tensor must have a place', name);
+    const position = positionSchema.safeParse(parseJson(source.metadata['position']));
+    if (!position.success) return refuse('it must say where the run stands', source.metadata['position'] ?? 'nothing');
+    for (const [name, value] of expected) floats(value).set(await source.readFloat32(source.tensors.get(name)!));
+    return { ...position.data, best: position.data.best };
+  } finally {
+    await source.close();
   }
-  await source.close();
-  return JSON.parse(source.metadata['position'] ?? '{}') as Position;
+}
+
+function parseJson(text: string | undefined): unknown {
+  try {
+    return JSON.parse(text ?? '');
+  } catch {
+    return undefined;
+  }
 }

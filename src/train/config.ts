@@ -7,18 +7,29 @@ import { inputError } from '../errors.ts';
 
 const positive = z.number().positive();
 const count = z.int().positive();
+const decayRate = z.number().min(0).lt(1);
+/** The VAE codes chunks of 17 frames, or single pictures. */
+const chunk = z.int().refine((frames) => frames === 1 || frames === 17, 'must be 1 or 17, one chunk of the VAE');
+
+const isPattern = (text: string): boolean => {
+  try {
+    return new RegExp(text) !== undefined;
+  } catch {
+    return false;
+  }
+};
 
 const group = z.strictObject({
   /** Regular expression over parameter names; the first group that matches a name takes it. */
-  pattern: z.string(),
+  pattern: z.string().refine(isPattern, 'must be a regular expression'),
   optimizer: z.enum(['adamw', 'muon', 'frozen']),
   lr: positive.default(1e-3),
   weightDecay: z.number().nonnegative().default(0),
   /** AdamW: decay of first and second moments. */
-  betas: z.tuple([z.number(), z.number()]).default([0.9, 0.999]),
+  betas: z.tuple([decayRate, decayRate]).default([0.9, 0.999]),
   eps: positive.default(1e-8),
   /** Muon: Nesterov momentum. */
-  momentum: z.number().default(0.9),
+  momentum: decayRate.default(0.9),
   /** Muon: step size of an orthogonal update, by sqrt(out / in) or to the size of an AdamW step (0.2 sqrt(max)). */
   scale: z.enum(['fan', 'rms']).default('rms'),
   /** Muon: the weight's rows as this many matrices. */
@@ -38,18 +49,25 @@ const schedule = z.strictObject({
 
 const shared = {
   /** Names the run; its folder under `out`. */
-  name: z.string().regex(/^[\w.-]+$/),
+  name: z.string().regex(/^\w[\w.-]*$/),
   seed: z.int().nonnegative().default(0),
+  /** Folder of all runs. */
   out: z.string().default('checkpoints'),
+  /** Emoji world, as `step-video data build` leaves it. */
   data: z.string().default('cache/data'),
   steps: count,
   /** Backward passes a step, their gradients averaged. */
   accumulate: count.default(1),
   groups: z.array(group).min(1),
+  /** Largest global norm of the gradient; a longer one is scaled down to it. */
   clip: positive.default(1),
-  ema: z.number().min(0).max(1).optional(),
+  /** Decay of the moving average of weights, which is what gets validated and saved; none where absent. */
+  ema: decayRate.optional(),
   schedule: schedule.prefault({}),
+  /** Keep block outputs only and compute the rest of the forward pass again in the backward pass: less memory, a third more work. */
+  recompute: z.boolean().default(false),
   threads: count.optional(),
+  /** Minutes between saved states. */
   checkpointMinutes: positive.default(3),
   validateSteps: count.default(100),
   logSteps: count.default(10),
@@ -68,8 +86,8 @@ const vaeSchema = z.strictObject({
   buckets: z
     .array(
       z.strictObject({
-        frames: count,
-        crop: count.optional(),
+        frames: chunk,
+        crop: z.int().positive().max(128).multipleOf(16).optional(),
         batch: count,
         flat: z.boolean().default(false),
         weight: positive.default(1),
@@ -119,7 +137,7 @@ const ditSchema = z.strictObject({
   buckets: z
     .array(
       z.strictObject({
-        frames: count,
+        frames: chunk,
         batch: count,
         weight: positive.default(1),
         /** Distinct clips encoded for this shape. */
@@ -128,6 +146,8 @@ const ditSchema = z.strictObject({
       }),
     )
     .min(1),
+  /** Steps between grids of generated clips; none where absent. */
+  sampleSteps: count.optional(),
   captionDrop: z.number().min(0).max(1).default(0.1),
   /** Step-LLM tokens of a caption that training sees; longer ones are cut. */
   textTokens: count.default(32),

@@ -1,15 +1,15 @@
 /**
  * Latents of training clips, made once and kept on disk in parts, with the captions that go with them. A part is valid only
- * for the VAE that made it, whose hash it carries. Does not know the denoiser.
+ * for the encoder that made it, whose hash it carries. Does not know the denoiser.
  */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { captionsOf } from '../data/captions.ts';
 import { clipSampler } from '../data/clips.ts';
 import { randomStream } from '../data/random.ts';
-import type { World } from '../data/world.ts';
+import { sha256, type World } from '../data/world.ts';
 import { StepVideoError } from '../errors.ts';
 import { Scope } from '../nn/scope.ts';
 import { compile } from '../runtime/compile.ts';
@@ -21,7 +21,8 @@ import { splitMoments } from '../vae/posterior.ts';
 import { openComponent } from '../weights/checkpoint.ts';
 import { openSafetensors, writeSafetensors } from '../weights/safetensors.ts';
 import { storedWeights } from '../weights/stored-weights.ts';
-import { clipsToPixels } from './vae-task.ts';
+import { clipsToPixels, PICTURE } from './clip-pixels.ts';
+import { writingErrors } from './disk.ts';
 
 /** Means of the posterior, before normalisation: [clips, F, z, h, w] flat, and each clip's captions. */
 export type LatentSet = {
@@ -32,67 +33,95 @@ export type LatentSet = {
 
 export type LatentOptions = {
   readonly world: World;
+  /** Model directory whose encoder is used. */
   readonly vae: string;
+  /** Where parts are kept. */
   readonly folder: string;
+  /** 1 or 17, one chunk. */
   readonly frames: number;
   readonly clips: number;
   readonly seed: number;
   readonly device: Device;
+  readonly threads?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
   readonly onProgress?: (done: number, total: number) => void;
 };
 
+/** Clips in one file. */
 const PART = 250;
-const PICTURE = 128;
 const CAPTIONS_A_CLIP = 6;
 
-/** Reads what the cache holds and encodes the rest. */
+/**
+ * Reads what the cache holds and encodes the rest, a part at a time.
+ * @throws data error where a part was made by another encoder; aborted error between clips once `signal` fires.
+ */
 export async function latentSet(options: LatentOptions): Promise<LatentSet> {
-  const { folder, frames, clips, world, seed } = options;
-  await mkdir(folder, { recursive: true });
-  const hash = await vaeHash(options.vae);
-  const parts = Math.ceil(clips / PART);
+  const { folder, clips, world, seed } = options;
+  await writingErrors(folder, () => mkdir(folder, { recursive: true }));
+  const made = { vae: await encoderHash(options.vae), world: sha256(JSON.stringify(world.subjects)) };
   const encode = await encoderOf(options);
-  const captions: string[][] = [];
-  const latents = new Float32Array(parts * PART * sizeOf(encode.shape));
-  for (let part = 0; part < parts; part++) {
-    const file = path.join(folder, `clips-${frames}-seed${seed}-${String(part).padStart(4, '0')}.safetensors`);
-    const known = existsSync(file) ? await readPart(file, hash) : undefined;
-    const made = known ?? (await encode.part(part));
-    if (known === undefined)
-      await writeSafetensors(file, [{ name: 'latents', dtype: 'F16', shape: [PART, ...encode.shape], data: made }], {
-        vae: hash,
-      });
-    latents.set(made, part * PART * sizeOf(encode.shape));
-    options.onProgress?.(part + 1, parts);
+  const size = sizeOf(encode.shape);
+  const latents = new Float32Array(clips * size);
+  try {
+    for (let first = 0; first < clips; first += PART) {
+      const count = Math.min(PART, clips - first);
+      const file = partFile(options, first / PART);
+      let part = existsSync(file) ? await readPart(file, made, count * size) : undefined;
+      if (part === undefined) {
+        part = await encode.clips(first, count);
+        const tensor = { name: 'latents', dtype: 'F16' as const, shape: [count, ...encode.shape], data: part };
+        // Read back, so that numbers are those of a run that finds the part in the cache.
+        await writeSafetensors(file, [tensor], made);
+        part = (await readPart(file, made, count * size))!;
+      }
+      latents.set(part, first * size);
+      options.onProgress?.(first + count, clips);
+    }
+  } finally {
+    await encode.close();
   }
-  await encode.close();
   const sampler = samplerOf(options);
-  for (let i = 0; i < parts * PART; i++)
-    captions.push(captionsOf(world, sampler.scene(i), randomStream(seed + 1, i), CAPTIONS_A_CLIP));
+  const captions = Array.from({ length: clips }, (_, i) =>
+    captionsOf(world, sampler.scene(i), randomStream(seed + 1, i), CAPTIONS_A_CLIP),
+  );
   return { latents, captions, shape: encode.shape };
 }
 
-/** Hash of the VAE's weight file: the same file makes the same latents. */
-async function vaeHash(dir: string): Promise<string> {
-  const { files } = await openComponent(dir, 'vae');
+const partFile = ({ folder, frames, seed }: LatentOptions, part: number): string =>
+  path.join(folder, `clips-${frames}-seed${seed}-${String(part).padStart(4, '0')}.safetensors`);
+
+/** Hash of the encoder's weights: the same encoder makes the same latents, whatever decoder is trained for it. */
+async function encoderHash(dir: string): Promise<string> {
+  const { source } = await openComponent(dir, 'vae');
   const hash = createHash('sha256');
-  for (const file of files) hash.update(await readFile(file));
+  for (const name of [...source.tensors.keys()].sort())
+    if (name.startsWith('encoder.')) hash.update(name).update(await source.readTensor(source.tensors.get(name)!));
+  await source.close();
   return hash.digest('hex');
 }
 
-async function readPart(file: string, hash: string): Promise<Float32Array | undefined> {
+/** The encoder and the subjects that a part is made of. */
+type Ingredients = { readonly vae: string; readonly world: string };
+
+/** The first `length` numbers of a part; undefined where it holds fewer clips, of a run that needed no more. */
+async function readPart(file: string, made: Ingredients, length: number): Promise<Float32Array | undefined> {
   const source = await openSafetensors(file);
-  if (source.metadata['vae'] !== hash)
-    throw new StepVideoError(
-      'data',
-      `latents ${file}`,
-      'cache must be of this VAE',
-      source.metadata['vae']?.slice(0, 12),
-      'another folder, or deleting this one',
-    );
-  const data = await source.readFloat32(source.tensors.get('latents')!);
-  await source.close();
-  return data;
+  try {
+    const { metadata } = source;
+    const refuse = (rule: string, got: string | undefined): never => {
+      const hint = 'another folder for latents, or deleting this one';
+      throw new StepVideoError('data', `latents ${file}`, rule, got?.slice(0, 12) ?? 'nothing', hint);
+    };
+    if (metadata['vae'] !== made.vae)
+      refuse(`must be of this VAE's encoder, ${made.vae.slice(0, 12)}`, metadata['vae']);
+    // Parts of before this was recorded say nothing of their world.
+    if ((metadata['world'] ?? made.world) !== made.world) refuse('must be of this emoji world', metadata['world']);
+    const entry = source.tensors.get('latents');
+    if (entry === undefined || sizeOf(entry.shape) < length) return undefined;
+    return (await source.readFloat32(entry)).subarray(0, length);
+  } finally {
+    await source.close();
+  }
 }
 
 function samplerOf({ world, seed, frames }: LatentOptions) {
@@ -100,20 +129,23 @@ function samplerOf({ world, seed, frames }: LatentOptions) {
 }
 
 async function encoderOf(options: LatentOptions) {
-  const { vae, frames, device } = options;
+  const { vae, frames, device, threads, signal } = options;
   const { config, source } = await openComponent(vae, 'vae');
   const pixels = input('pixels', [1, frames, 3, PICTURE, PICTURE]);
   const mean = splitMoments(encoder(new Scope().at('encoder'), config, 'fused')(pixels)).mean;
-  const executable = await compile({ mean }, { device, weights: await storedWeights(source) });
+  const executable = await compile({ mean }, { device, threads, weights: await storedWeights(source) });
   const sampler = samplerOf(options);
   return {
     shape: mean.shape.slice(1),
-    async part(part: number): Promise<Float32Array> {
-      const out = new Float32Array(PART * sizeOf(mean.shape));
-      for (let i = 0; i < PART; i++) {
-        const clip = sampler.clip(part * PART + i);
+    async clips(first: number, count: number): Promise<Float32Array> {
+      const out = new Float32Array(count * sizeOf(mean.shape));
+      for (let i = 0; i < count; i++) {
+        if (signal?.aborted) throw new StepVideoError('aborted', 'train', 'stopped while making latents');
+        const clip = sampler.clip(first + i);
         const result = await executable.run({ pixels: float32(clipsToPixels([clip]), pixels.shape) });
         out.set(floats(result.mean), i * sizeOf(mean.shape));
+        // The network holds the thread; a signal needs a turn of the event loop.
+        await new Promise(setImmediate);
       }
       return out;
     },
@@ -140,4 +172,16 @@ export function channelStatistics(sets: readonly LatentSet[]): { mean: number[];
   }
   const mean = Array.from(sum, (s, c) => s / count[c]!);
   return { mean, deviation: Array.from(squares, (s, c) => Math.sqrt(s / count[c]! - mean[c]! ** 2)) };
+}
+
+/** (x - mean) / deviation of each channel, in place. */
+export function normalise(
+  { latents, shape }: LatentSet,
+  { mean: center, deviation }: { mean: number[]; deviation: number[] },
+): void {
+  const plane = sizeOf(shape.slice(2));
+  for (let i = 0; i < latents.length; i++) {
+    const c = Math.floor(i / plane) % center.length;
+    latents[i] = (latents[i]! - center[c]!) / deviation[c]!;
+  }
 }

@@ -1,60 +1,115 @@
 /**
  * Where a run's numbers go: a JSONL file for machines, one live line for people. Does not know what the numbers mean.
  */
-import { appendFileSync, mkdirSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { writingError } from './disk.ts';
 
 export type StepRecord = {
   step: number;
   steps: number;
   seconds: number;
   samples: number;
+  /** Arithmetic of the step. */
+  flops: number;
   rate: number;
   gradientNorm: number;
 } & Record<string, number>;
 
+export type ValidationRecord = { step: number; seconds: number; score: number } & Record<string, number>;
+
 export interface Metrics {
+  /** The run goes on after `step` steps: what an interrupted run wrote beyond them is forgotten. */
+  begin(step: number): void;
   step(record: StepRecord): void;
-  validated(record: { step: number; seconds: number; score: number } & Record<string, number>): void;
+  validated(record: ValidationRecord): void;
+  /** Runs what is not a training step, and leaves its time out of the rates. */
+  aside<T>(work: () => Promise<T>): Promise<T>;
 }
 
-/** Writes `metrics.jsonl` into `folder`; shows every `every`-th step through `show`, on a terminal in place. */
-export function openMetrics(
-  folder: string,
-  options: { every: number; show: (line: string, final: boolean) => void },
-): Metrics {
-  mkdirSync(folder, { recursive: true });
+/** Takes a line for people; `final` lines stay, others may be overwritten. */
+export type Show = (line: string, final: boolean) => void;
+
+/** Writes every `every`-th step into `metrics.jsonl` in `folder`, and shows it. `now` is a clock in seconds. */
+export function openMetrics(folder: string, options: { every: number; show: Show; now?: () => number }): Metrics {
+  const { every, show, now = () => performance.now() / 1000 } = options;
   const file = path.join(folder, 'metrics.jsonl');
-  const write = (record: object): void =>
-    appendFileSync(
-      file,
-      `${JSON.stringify(record, (_, v) => (typeof v === 'number' ? Number(v.toPrecision(6)) : v))}\n`,
-    );
-  let window: { seconds: number; samples: number } | undefined;
-  let samples = 0;
+  const write = (record: object): void => {
+    try {
+      mkdirSync(folder, { recursive: true });
+      appendFileSync(file, `${JSON.stringify(record, (_, v) => (typeof v === 'number' ? rounded(v) : v))}\n`);
+    } catch (error) {
+      throw writingError(folder, error);
+    }
+  };
+  /** Since the last line: steps, samples, arithmetic, and when it began without what ran aside. */
+  let since = { steps: 0, samples: 0, flops: 0, start: now() };
   return {
+    begin(step) {
+      if (existsSync(file)) forget(file, step);
+      since.start = now();
+    },
     step(record) {
-      samples += record.samples;
-      if (record.step % options.every !== 0 && record.step !== 1 && record.step !== record.steps) return;
-      const elapsed = window === undefined ? 0 : record.seconds - window.seconds;
-      const perSecond = window === undefined ? 0 : (samples - window.samples) / elapsed;
-      const stepsPerSecond = window === undefined ? 0 : options.every / elapsed;
-      window = { seconds: record.seconds, samples };
-      write({ kind: 'step', ...record, samplesPerSecond: perSecond });
-      const eta = stepsPerSecond > 0 ? `${Math.round((record.steps - record.step) / stepsPerSecond)} s left` : '';
-      options.show(
-        `step ${record.step}/${record.steps}  loss ${record['loss']?.toFixed(4)}  gradient ${record.gradientNorm.toFixed(3)}  rate ${record.rate.toFixed(3)}  ${perSecond.toFixed(1)} samples/s  ${eta}`,
-        false,
-      );
+      const { flops, ...shown } = record;
+      since = { ...since, steps: since.steps + 1, samples: since.samples + record.samples, flops: since.flops + flops };
+      const { step, steps } = record;
+      if (step % every !== 0 && step !== 1 && step !== steps) return;
+      const elapsed = Math.max(now() - since.start, 1e-6);
+      const rates = { samplesPerSecond: since.samples / elapsed, gflops: since.flops / elapsed / 1e9 };
+      const left = ((steps - step) * elapsed) / since.steps;
+      since = { steps: 0, samples: 0, flops: 0, start: now() };
+      write({ kind: 'step', ...shown, ...rates });
+      show(stepLine(record, { ...rates, left }), false);
     },
     validated(record) {
       write({ kind: 'validation', ...record });
       const { step, score, seconds, ...figures } = record;
-      const rest = Object.entries(figures).map(([k, v]) => `${k} ${v.toFixed(3)}`);
-      options.show(
-        `validation at ${step} (${Math.round(seconds)} s): score ${score.toFixed(3)}  ${rest.join('  ')}`,
-        true,
-      );
+      const rest = Object.entries(figures).map(([name, value]) => `${name} ${value.toFixed(3)}`);
+      show([`validation at ${step} (${duration(seconds)}): score ${score.toFixed(3)}`, ...rest].join('  '), true);
+    },
+    async aside(work) {
+      const start = now();
+      try {
+        return await work();
+      } finally {
+        since.start += now() - start;
+      }
     },
   };
+}
+
+function stepLine(record: StepRecord, rates: { samplesPerSecond: number; gflops: number; left: number }): string {
+  const { step, steps, gradientNorm } = record;
+  return [
+    `step ${step}/${steps}`,
+    `loss ${record['loss']?.toFixed(4)}`,
+    `gradient ${gradientNorm.toFixed(3)}`,
+    `${rates.samplesPerSecond.toFixed(1)} samples/s`,
+    `${rates.gflops.toFixed(rates.gflops < 10 ? 1 : 0)} GFLOP/s`,
+    step < steps ? `${duration(rates.left)} left` : 'done',
+  ].join('  ');
+}
+
+/** Six figures; counts stay whole. */
+const rounded = (value: number): number => (Number.isInteger(value) ? value : Number(value.toPrecision(6)));
+
+/** 8 s, 3 min 20 s, 2 h 5 min. */
+function duration(seconds: number): string {
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+}
+
+/** Drops records of steps after `step`, and a last line that was cut short. */
+function forget(file: string, step: number): void {
+  const lines = readFileSync(file, 'utf8').split('\n');
+  const kept = lines.filter((line) => {
+    try {
+      return (JSON.parse(line) as { step: number }).step <= step;
+    } catch {
+      return false;
+    }
+  });
+  if (kept.length !== lines.length - 1) writeFileSync(file, kept.map((line) => `${line}\n`).join(''));
 }

@@ -6,6 +6,7 @@ import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path';
 import { allCaptionText, chineseWords } from '../data/captions.ts';
 import type { World } from '../data/world.ts';
+import { checkpointError } from '../errors.ts';
 import { buildVocabularies } from '../prompt/build-vocabulary.ts';
 import { floats, type Value } from '../runtime/value.ts';
 import { checkpointName, componentFolder } from '../weights/checkpoint.ts';
@@ -56,6 +57,26 @@ export async function prepareFolder(folder: string, config: DitTraining, world: 
     hunyuan_clip: parseConfig('hunyuan_clip', written.hunyuan_clip, 'hunyuan_clip'),
   };
 }
+
+/** Files that say which token an id is. */
+const VOCABULARIES = ['hunyuan_clip/tokenizer/vocab.txt', 'step_llm/step1_chat_tokenizer.model'];
+
+/** @throws checkpoint error where model directory `start` numbers its tokens otherwise than `prepared`. */
+export async function checkVocabularies(start: string, prepared: string): Promise<void> {
+  for (const name of VOCABULARIES) {
+    const [theirs, ours] = await Promise.all([start, prepared].map((folder) => readOrNothing(path.join(folder, name))));
+    if (ours === undefined || theirs?.equals(ours)) continue;
+    const rule = `${name} must be that of the captions of this run`;
+    throw checkpointError(
+      `train ${start}`,
+      rule,
+      theirs ? 'another one' : 'nothing',
+      'a model trained on the same world',
+    );
+  }
+}
+
+const readOrNothing = (file: string): Promise<Buffer | undefined> => readFile(file).catch(() => undefined);
 
 /** Writes the joint weights (float16) and the files around them, beside a copy of the VAE. */
 export async function saveFolder(

@@ -4,12 +4,14 @@
  *
  * AdamW: Loshchilov and Hutter 2019. Muon: Jordan et al. 2024, orthogonalised momentum by Newton-Schulz iteration.
  */
+import { inputError } from '../errors.ts';
 import { compile, type Executable } from '../runtime/compile.ts';
 import type { Device } from '../runtime/device.ts';
 import { float32, type Value } from '../runtime/value.ts';
 import {
   add,
   concat,
+  dim,
   div,
   input,
   matmul,
@@ -27,8 +29,8 @@ import {
 } from '../tensor/index.ts';
 import type { Parameter } from './parameters.ts';
 
-/** What changes from step to step; all scalars. */
-type StepInputs = { rate: Tensor; clip: Tensor; correction1: Tensor; correction2: Tensor; decay: Tensor };
+/** What changes from step to step; all scalars. `correction` is 1 - beta^step, an input for each beta that a group has. */
+type StepInputs = { rate: Tensor; clip: Tensor; decay: Tensor; correction: (beta: number) => Tensor };
 
 export type OptimizerStep = {
   /** Factor of every group's learning rate. */
@@ -40,22 +42,30 @@ export type OptimizerStep = {
 };
 
 export interface Optimizer {
+  /** Changes every parameter's own buffers by its gradient buffer. */
   step(step: OptimizerStep): Promise<void>;
+  /** Arithmetic of one step. */
+  readonly flops: number;
   dispose(): Promise<void>;
 }
 
 type Slots = Record<'weight' | 'gradient' | 'moment', Tensor> & { variance?: Tensor; average?: Tensor };
 
+/** Compiles the update of `parameters`; `averageDecay` is that of their moving averages, where they keep one. */
 export async function createOptimizer(
   parameters: readonly Parameter[],
   options: { device: Device; averageDecay?: number | undefined; threads?: number | undefined },
 ): Promise<Optimizer> {
+  const corrections = new Map<number, Tensor>();
   const inputs: StepInputs = {
     rate: input('rate', []),
     clip: input('clip', []),
-    correction1: input('correction1', []),
-    correction2: input('correction2', []),
     decay: scalar(options.averageDecay ?? 0),
+    correction(beta) {
+      const known = corrections.get(beta) ?? input(`correction:${beta}`, []);
+      corrections.set(beta, known);
+      return known;
+    },
   };
   const outputs: Record<string, Tensor> = {};
   const feeds: Record<string, Value> = {};
@@ -79,19 +89,12 @@ export async function createOptimizer(
   }
   const executable: Executable = await compile(outputs, { device: options.device, threads: options.threads });
   const one = (value: number): Value => float32(Float32Array.of(value), []);
-  const [beta1, beta2] = parameters.find((p) => p.group.optimizer === 'adamw')?.group.betas ?? [0, 0];
+  const flops = [...executable.costs.values()].reduce((n, cost) => n + cost.flops, 0);
   return {
+    flops,
     async step({ rate, clip, step }) {
-      await executable.run(
-        {
-          ...feeds,
-          rate: one(rate),
-          clip: one(clip),
-          ...(executable.inputs.has('correction1') && { correction1: one(1 - beta1 ** step) }),
-          ...(executable.inputs.has('correction2') && { correction2: one(Math.sqrt(1 - beta2 ** step)) }),
-        },
-        into,
-      );
+      const corrected = [...corrections.keys()].map((beta) => [`correction:${beta}`, one(1 - beta ** step)]);
+      await executable.run({ ...feeds, rate: one(rate), clip: one(clip), ...Object.fromEntries(corrected) }, into);
     },
     dispose: () => executable.dispose(),
   };
@@ -113,27 +116,29 @@ function adamw({ group }: Parameter, slots: Slots, gradient: Tensor, inputs: Ste
   const rate = mul(inputs.rate, group.lr);
   const moment = add(mul(slots.moment, beta1), mul(gradient, 1 - beta1));
   const variance = add(mul(slots.variance as Tensor, beta2), mul(square(gradient), 1 - beta2));
-  const spread = add(div(sqrt(variance), inputs.correction2), group.eps);
-  const step = mul(div(moment, spread), div(rate, inputs.correction1));
+  const spread = add(div(sqrt(variance), sqrt(inputs.correction(beta2))), group.eps);
+  const step = mul(div(moment, spread), div(rate, inputs.correction(beta1)));
   return { weight: sub(decayed(slots.weight, rate, group.weightDecay), step), moment, variance };
 }
 
 const decayed = (weight: Tensor, rate: Tensor, weightDecay: number): Tensor =>
   weightDecay === 0 ? weight : mul(weight, sub(1, mul(rate, weightDecay)));
 
-function muon({ group }: Parameter, slots: Slots, gradient: Tensor, inputs: StepInputs): Record<string, Tensor> {
+function muon({ name, group }: Parameter, slots: Slots, gradient: Tensor, inputs: StepInputs): Record<string, Tensor> {
   const rate = mul(inputs.rate, group.lr);
   const moment = add(mul(slots.moment, group.momentum), gradient);
   const nesterov = add(gradient, mul(moment, group.momentum));
   const seen =
     group.lastTap && nesterov.shape.length === 5 && nesterov.shape[2] === 3 ? slice(nesterov, 2, 2, 3) : nesterov;
-  const rows = seen.shape[0] as number;
+  const rows = dim(seen.shape, 0);
+  if (rows % group.split !== 0)
+    throw inputError('train', `groups: split must divide the ${rows} rows of ${name}`, group.split);
   const matrix = reshape(seen, [rows, -1]);
   const height = rows / group.split;
   const parts = Array.from({ length: group.split }, (_, i) =>
     orthogonalize(slice(matrix, 0, i * height, (i + 1) * height)),
   );
-  const columns = matrix.shape[1] as number;
+  const columns = dim(matrix.shape, 1);
   const scale = group.scale === 'fan' ? Math.sqrt(height / columns) : 0.2 * Math.sqrt(Math.max(height, columns));
   const direction = reshape(mul(concat(parts, 0), scale), seen.shape);
   const whole = seen === nesterov ? direction : pad(direction, [0, 0, 2, 0, 0], [0, 0, 0, 0, 0]);

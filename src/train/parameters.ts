@@ -82,32 +82,53 @@ export async function loadValues(
   return values;
 }
 
-/** The group of each name, first match wins; a name that no group takes is an error, lest it silently not train. */
-export function groupOf(name: string, groups: readonly GroupConfig[]): GroupConfig {
-  const group = groups.find((g) => new RegExp(g.pattern).test(name));
-  if (group === undefined)
-    throw inputError('train', 'groups must cover every parameter', name, 'a last group with pattern "."');
-  return group;
-}
-
-/** Trained parameters with room for their updates; frozen ones have none and are only values. */
+/**
+ * Trained parameters with room for their updates; frozen ones have none and are only values. The first group whose pattern
+ * matches a name takes it.
+ * @throws input error for a name that no group takes, which would silently not train, and for a group that takes none.
+ */
 export function trainedParameters(
   specs: ReadonlyMap<string, ParameterSpec>,
   values: ReadonlyMap<string, Value>,
   options: { groups: readonly GroupConfig[]; average: boolean },
 ): Parameter[] {
-  return [...specs.values()].flatMap((spec) => {
-    const group = groupOf(spec.name, options.groups);
-    if (group.optimizer === 'frozen') return [];
-    const value = values.get(spec.name) as Value;
-    return {
-      name: spec.name,
-      value,
-      group,
-      gradient: like(spec),
-      moment: like(spec),
-      ...(group.optimizer === 'adamw' && { variance: like(spec) }),
-      ...(options.average && { average: float32((value.data as Float32Array).slice(), spec.shape) }),
-    };
+  const groups = options.groups.map((group) => ({ group, pattern: new RegExp(group.pattern), isUsed: false }));
+  const parameters = [...specs.values()].flatMap((spec) => {
+    const taker = groups.find(({ pattern }) => pattern.test(spec.name));
+    if (taker === undefined)
+      throw inputError('train', 'groups must cover every parameter', spec.name, 'a last group with pattern "."');
+    taker.isUsed = true;
+    return taker.group.optimizer === 'frozen'
+      ? []
+      : [parameterOf(spec, values.get(spec.name) as Value, taker.group, options)];
   });
+  const idle = groups.find(({ isUsed }) => !isUsed);
+  if (idle !== undefined) {
+    const names = [...specs.keys()].slice(0, 3).join(', ');
+    throw inputError(
+      'train',
+      'every group must take some parameter',
+      idle.group.pattern,
+      `a pattern for names such as ${names}`,
+    );
+  }
+  if (parameters.length === 0) throw inputError('train', 'some group must not be frozen');
+  return parameters;
+}
+
+function parameterOf(
+  spec: ParameterSpec,
+  value: Value,
+  group: GroupConfig,
+  { average }: { average: boolean },
+): Parameter {
+  return {
+    name: spec.name,
+    value,
+    group,
+    gradient: like(spec),
+    moment: like(spec),
+    ...(group.optimizer === 'adamw' && { variance: like(spec) }),
+    ...(average && { average: float32((value.data as Float32Array).slice(), spec.shape) }),
+  };
 }

@@ -5,7 +5,7 @@ import path from 'node:path';
 import type { Device } from '../runtime/device.ts';
 import { readTrainingConfig } from './config.ts';
 import { ditTask } from './dit-task.ts';
-import { openMetrics } from './metrics.ts';
+import { openMetrics, type Show } from './metrics.ts';
 import { train } from './trainer.ts';
 import { vaeTask } from './vae-task.ts';
 
@@ -13,8 +13,7 @@ export type TrainingOptions = {
   readonly configPath: string;
   readonly device?: Device;
   readonly signal?: AbortSignal;
-  /** Takes a line for people; `final` lines stay, others may be overwritten. */
-  readonly show?: (line: string, final: boolean) => void;
+  readonly show?: Show;
 };
 
 /** Runs or resumes the run that the config describes; returns its folder, which holds `best/` and `last/`. */

@@ -1,185 +1,147 @@
 /**
- * The loop of every training run: batches in, gradients, clipping, update, averages, validation, checkpoints, metrics.
+ * The loop of every training run: gradients, clipping, update, averages, validation, checkpoints, metrics.
  * Knows no model: a task gives the graph of its loss, its batches and its validation.
  */
+import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { StepVideoError } from '../errors.ts';
 import type { ParameterSpec } from '../nn/scope.ts';
-import { compile, type Executable } from '../runtime/compile.ts';
 import type { Device } from '../runtime/device.ts';
-import { floats, type Value, type Values } from '../runtime/value.ts';
-import { add, grad, sqrt, square, sum, type Tensor } from '../tensor/index.ts';
+import type { Value, Values } from '../runtime/value.ts';
+import type { Tensor } from '../tensor/index.ts';
 import { hasState, type Position, restoreState, saveState } from './checkpoint.ts';
 import type { TrainingConfig } from './config.ts';
+import { writingErrors } from './disk.ts';
+import { type Bucket, createGradients } from './gradients.ts';
 import type { Metrics } from './metrics.ts';
 import { createOptimizer } from './optimizer.ts';
-import { type Parameter, trainedParameters } from './parameters.ts';
+import { trainedParameters } from './parameters.ts';
 import { learningRateFactor } from './schedule.ts';
 
-/** One shape of batch: its loss graph, built once, and its data, a function of the step. */
-export type Bucket = {
-  readonly name: string;
-  readonly weight: number;
-  readonly samples: number;
-  /** Scalars to report, `loss` among them; only `loss` is differentiated. */
-  readonly losses: Readonly<Record<string, Tensor>> & { readonly loss: Tensor };
-  batch(step: number, micro: number): Values | Promise<Values>;
-};
+/** Every weight of a model by name: averages where the run keeps them. */
+export type Weights = ReadonlyMap<string, Value>;
 
 export type Task = {
   readonly specs: ReadonlyMap<string, ParameterSpec>;
   readonly tensors: ReadonlyMap<string, Tensor>;
   readonly values: Map<string, Value>;
-  readonly buckets: readonly Bucket[];
+  /** Loss graphs and data; asked for once everything that can be wrong with the run has been checked. */
+  buckets(signal: AbortSignal | undefined): Promise<readonly Bucket[]>;
   /** Score to maximise on held-out data, with figures to report and perhaps pictures written into `folder`. */
-  validate(
-    weights: ReadonlyMap<string, Value>,
-    folder: string,
-    step: number,
-  ): Promise<{ score: number; figures: Record<string, number> }>;
-  /** Writes the weights as part of a model directory. */
-  save(weights: ReadonlyMap<string, Value>, folder: string): Promise<void>;
+  validate(weights: Weights, folder: string, step: number): Promise<{ score: number; figures: Record<string, number> }>;
+  /** Draws what the model makes now into `folder`, every so many steps. */
+  readonly samples?: { readonly every: number; draw(weights: Weights, folder: string, step: number): Promise<void> };
+  /** Writes the weights as part of a model directory, all of it or nothing. */
+  save(weights: Weights, folder: string): Promise<void>;
+  dispose?(): Promise<void>;
 };
 
 export type RunOptions = { device: Device; metrics: Metrics; signal?: AbortSignal | undefined };
 
-/** Trains to the end or to the abort signal; resumes from the run's folder where it holds a state. Returns that folder. */
+/**
+ * Trains to the end, going on from the run's folder where it holds a state; a run that is done is left as it is.
+ * Returns that folder.
+ * @throws numeric error at the first step whose loss or gradient is not finite, nothing of which is saved; aborted error
+ * once `signal` has fired and the state is saved; environment error where nothing can be written.
+ */
 export async function train(task: Task, config: TrainingConfig, options: RunOptions): Promise<string> {
   const { device, metrics, signal } = options;
+  const { threads, steps } = config;
   const folder = path.join(config.out, config.name);
-  await mkdir(folder, { recursive: true });
   const parameters = trainedParameters(task.specs, task.values, {
     groups: config.groups,
     average: config.ema !== undefined,
   });
   const state = { parameters, values: task.values };
-  let position: Position = { step: 0, seconds: 0, best: undefined };
-  if (hasState(folder)) position = await restoreState(folder, state);
+  const position: Position = hasState(folder)
+    ? await restoreState(folder, state)
+    : { step: 0, seconds: 0, best: undefined };
+  await writingErrors(folder, () => mkdir(folder, { recursive: true }));
+  if (position.step >= steps && existsSync(path.join(folder, 'last'))) return folder;
 
-  const backward = await Promise.all(
-    task.buckets.map((b) => compileBackward(b, task, parameters, { device, threads: config.threads })),
-  );
-  const optimizer = await createOptimizer(parameters, { device, averageDecay: config.ema, threads: config.threads });
+  const { tensors } = task;
+  const { accumulate, recompute } = config;
+  const buckets = await task.buckets(signal);
+  const gradients = await createGradients({ buckets, tensors, parameters, accumulate, recompute, device, threads });
+  const optimizer = await createOptimizer(parameters, { device, averageDecay: config.ema, threads });
   const weights: Values = Object.fromEntries(task.values);
   const started = performance.now();
   const seconds = (): number => position.seconds + (performance.now() - started) / 1000;
-  let best = position.best;
-  let lastSave = performance.now();
+  let { step, best } = position;
 
-  const current = (): ReadonlyMap<string, Value> => {
+  const current = (): Weights => {
     const averaged = parameters.flatMap((p) => (p.average ? [[p.name, p.average] as const] : []));
     return new Map([...task.values, ...averaged]);
   };
-  const validate = async (step: number): Promise<void> => {
+  const save = (): Promise<void> => saveState(folder, { ...state, position: { step, seconds: seconds(), best } });
+  const publish = (name: string): Promise<void> =>
+    writingErrors(folder, () => task.save(current(), path.join(folder, name)));
+  const validate = async (): Promise<void> => {
     const { score, figures } = await task.validate(current(), folder, step);
+    requireFinite('score', score, { step, folder });
     metrics.validated({ step, seconds: seconds(), score, ...figures });
     if (best !== undefined && score <= best) return;
     best = score;
-    await task.save(current(), path.join(folder, 'best'));
+    await publish('best');
   };
 
-  let step = position.step;
+  let lastSave = performance.now();
+  metrics.begin(position.step);
   try {
-    for (; step < config.steps && !signal?.aborted; step++) {
-      const losses = await accumulateGradients(backward, { weights, step, accumulate: config.accumulate, parameters });
-      const norm = losses.gradientNorm;
-      if (!Number.isFinite(losses.figures['loss']) || !Number.isFinite(norm))
-        throw new StepVideoError(
-          'numeric',
-          `train step ${step}`,
-          'loss and gradient norm must be finite',
-          `${losses.figures['loss']} and ${norm}`,
-          `a lower learning rate; the last good state is in ${folder}`,
-        );
-      const rate = learningRateFactor(step, config.steps, config.schedule);
-      await optimizer.step({ rate, clip: Math.min(1, config.clip / norm), step: step + 1 });
-      metrics.step({
-        step: step + 1,
-        steps: config.steps,
-        seconds: seconds(),
-        samples: losses.samples,
-        rate,
-        gradientNorm: norm,
-        ...losses.figures,
-      });
-      if ((step + 1) % config.validateSteps === 0 || step + 1 === config.steps) await validate(step + 1);
+    while (step < steps && !signal?.aborted) {
+      const { figures, norm, samples } = await gradients.accumulate(weights, step);
+      requireFinite('loss', figures['loss'], { step: step + 1, folder });
+      requireFinite('gradient norm', norm, { step: step + 1, folder });
+      const rate = learningRateFactor(step, steps, config.schedule);
+      step += 1;
+      await optimizer.step({ rate, clip: Math.min(1, config.clip / norm), step });
+      const flops = gradients.flops + optimizer.flops;
+      metrics.step({ step, steps, seconds: seconds(), samples, flops, rate, gradientNorm: norm, ...figures });
+      const isLast = step === steps;
+      if (step % config.validateSteps === 0 || isLast) await metrics.aside(validate);
+      const { samples: drawn } = task;
+      if (drawn !== undefined && (step % drawn.every === 0 || isLast))
+        await metrics.aside(() => drawn.draw(current(), folder, step));
       if (performance.now() - lastSave > config.checkpointMinutes * 60_000) {
-        await saveState(folder, { ...state, position: { step: step + 1, seconds: seconds(), best } });
+        await metrics.aside(save);
         lastSave = performance.now();
       }
+      await pendingEvents();
     }
-    await saveState(folder, { ...state, position: { step, seconds: seconds(), best } });
-    await task.save(current(), path.join(folder, 'last'));
+    await save();
+    await publish('last');
   } finally {
-    await Promise.all([...backward.map((b) => b.executable.dispose()), optimizer.dispose()]);
+    await Promise.all([gradients.dispose(), optimizer.dispose(), task.dispose?.()]);
   }
+  if (step < steps)
+    throw new StepVideoError(
+      'aborted',
+      'train',
+      `stopped after step ${step} of ${steps}`,
+      undefined,
+      'the same command, which goes on from there',
+    );
   return folder;
 }
 
-type Backward = { bucket: Bucket; executable: Executable };
-
-async function compileBackward(
-  bucket: Bucket,
-  task: Task,
-  parameters: readonly Parameter[],
-  options: { device: Device; threads: number | undefined },
-): Promise<Backward> {
-  const targets = parameters.map((p) => task.tensors.get(p.name) as Tensor);
-  const gradients = grad(bucket.losses.loss, targets);
-  const outputs: Record<string, Tensor> = {};
-  for (const [name, tensor] of Object.entries(bucket.losses)) outputs[`loss:${name}`] = tensor;
-  gradients.forEach((g, i) => {
-    outputs[`gradient:${(parameters[i] as Parameter).name}`] = g;
-  });
-  outputs['norm'] = sqrt(gradients.map((g) => sum(square(g))).reduce((a, b) => add(a, b)));
-  return { bucket, executable: await compile(outputs, options) };
+function requireFinite(
+  what: string,
+  value: number | undefined,
+  { step, folder }: { step: number; folder: string },
+): void {
+  if (Number.isFinite(value)) return;
+  const kept = hasState(folder) ? `; ${folder} holds the last good state` : '';
+  throw new StepVideoError(
+    'numeric',
+    `train step ${step}`,
+    `${what} must be finite`,
+    value,
+    `a lower learning rate${kept}`,
+  );
 }
 
-/** Runs every bucket `accumulate` times; parameters' gradients hold the weighted mean afterwards. */
-async function accumulateGradients(
-  backward: readonly Backward[],
-  run: { weights: Values; step: number; accumulate: number; parameters: readonly Parameter[] },
-): Promise<{ figures: Record<string, number>; gradientNorm: number; samples: number }> {
-  const total = backward.reduce((s, b) => s + b.bucket.weight, 0) * run.accumulate;
-  const figures: Record<string, number> = {};
-  let samples = 0;
-  let norm = 0;
-  const passes = backward.length * run.accumulate;
-  for (const { bucket, executable } of backward)
-    for (let micro = 0; micro < run.accumulate; micro++) {
-      const single = passes === 1;
-      const into: Record<string, Value> = {};
-      if (single) for (const p of run.parameters) into[`gradient:${p.name}`] = p.gradient;
-      const results = await executable.run({ ...run.weights, ...(await bucket.batch(run.step, micro)) }, into);
-      const share = bucket.weight / total;
-      if (!single) addGradients(run.parameters, results, share, samples === 0);
-      else norm = floats(results['norm'])[0] as number;
-      samples += bucket.samples;
-      for (const name of Object.keys(bucket.losses)) {
-        const value = floats(results[`loss:${name}`])[0] as number;
-        figures[name] = (figures[name] ?? 0) + value * share;
-        if (backward.length > 1) figures[`${bucket.name}.${name}`] = value;
-      }
-    }
-  if (passes > 1) norm = globalNorm(run.parameters);
-  return { figures, gradientNorm: norm, samples };
-}
-
-function addGradients(parameters: readonly Parameter[], results: Values, share: number, first: boolean): void {
-  for (const p of parameters) {
-    const from = floats(results[`gradient:${p.name}`]);
-    const to = p.gradient.data as Float32Array;
-    if (first) for (let i = 0; i < to.length; i++) to[i] = (from[i] as number) * share;
-    else for (let i = 0; i < to.length; i++) to[i] = (to[i] as number) + (from[i] as number) * share;
-  }
-}
-
-function globalNorm(parameters: readonly Parameter[]): number {
-  let total = 0;
-  for (const p of parameters) {
-    const data = p.gradient.data as Float32Array;
-    for (let i = 0; i < data.length; i++) total += (data[i] as number) ** 2;
-  }
-  return Math.sqrt(total);
+/** Lets timers and signals run: networks hold the thread while they compute. */
+async function pendingEvents(): Promise<void> {
+  for (let turn = 0; turn < 2; turn++) await new Promise(setImmediate);
 }

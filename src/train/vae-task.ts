@@ -4,7 +4,7 @@
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { type Clip, clipSampler } from '../data/clips.ts';
+import { clipSampler } from '../data/clips.ts';
 import { loadWorld, type World } from '../data/world.ts';
 import { gaussian } from '../diffusion/noise.ts';
 import { psnr, ssim } from '../eval/quality.ts';
@@ -20,15 +20,18 @@ import { contactSheet } from '../video/contact-sheet.ts';
 import { framesFromDecoded } from '../video/pixels.ts';
 import { checkpointName, openComponent } from '../weights/checkpoint.ts';
 import { writeSafetensors } from '../weights/safetensors.ts';
+import { clipsToPixels, PICTURE } from './clip-pixels.ts';
 import type { VaeTraining } from './config.ts';
+import { replaceFolder, writingErrors } from './disk.ts';
+import type { Bucket } from './gradients.ts';
 import { initialValues, loadValues } from './parameters.ts';
-import type { Bucket, Task } from './trainer.ts';
+import type { Task } from './trainer.ts';
 import { gradientL1, l1, multiscaleL1 } from './vae-loss.ts';
 
-const PICTURE = 128;
 /** Streams of the noise generator; clips have their own. */
 const NOISE_STREAM = 7;
 
+/** Encoder, decoder, clips and losses of a VAE run; reads the world and the start weights. */
 export async function vaeTask(config: VaeTraining, device: Device): Promise<Task> {
   const world = await loadWorld(config.data);
   const scope = new Scope({ training: true });
@@ -42,18 +45,20 @@ export async function vaeTask(config: VaeTraining, device: Device): Promise<Task
     specs: scope.specs,
     tensors: scope.tensors,
     values,
-    buckets,
+    buckets: async () => buckets,
     validate: (weights, folder, step) => validate({ config, world, device }, weights, { folder, step }),
-    save: (weights, folder) => save(config, weights, folder),
+    save: (weights, folder) => replaceFolder(folder, (part) => save(config, weights, part)),
   };
 }
 
-type Networks = { encode: (x: Tensor) => Tensor; decode: (x: Tensor) => Tensor };
+type Networks = { encode: ReturnType<typeof encoder>; decode: ReturnType<typeof decoder> };
 
 async function startValues(config: VaeTraining, scope: Scope): Promise<Map<string, Value>> {
   if (config.start !== undefined) {
     const { source } = await openComponent(config.start, 'vae');
-    return loadValues(scope.specs, source);
+    const values = await loadValues(scope.specs, source);
+    await source.close();
+    return values;
   }
   const values = initialValues(scope.specs, config.seed);
   const bias = floats(values.get('encoder.conv_out.conv.bias'));
@@ -66,12 +71,14 @@ function bucket(parts: { config: VaeTraining; world: World; index: number; netwo
   const { frames, crop, batch, weight, flat } = config.buckets[index]!;
   const size = crop ?? PICTURE;
   const pixels = input('pixels', [batch, frames, 3, size, size]);
-  const moments = parts.networks.encode(pixels);
+  const kept: Tensor[] = [];
+  const keep = (_: string, features: Tensor): void => void kept.push(features);
+  const moments = parts.networks.encode(pixels, keep);
   const noise = input('noise', splitMoments(moments).mean.shape);
   const decode = flat
     ? decoder(parts.scope.at('decoder').reused(), config.model, { form: 'primitive', flat })
     : parts.networks.decode;
-  const reconstruction = decode(samplePosterior(moments, noise));
+  const reconstruction = decode(samplePosterior(moments, noise), keep);
   const kl = mul(klDivergence(moments), batch / sizeOf(noise.shape));
   const loss = [
     multiscaleL1(reconstruction, pixels, config.loss.scales),
@@ -90,6 +97,7 @@ function bucket(parts: { config: VaeTraining; world: World; index: number; netwo
     weight,
     samples: batch,
     losses: { loss, l1: l1(reconstruction, pixels), kl },
+    kept,
     batch(step, micro): Values {
       const first = (step * config.accumulate + micro) * batch;
       const clips = Array.from({ length: batch }, (_, i) => sampler.clip(first + i));
@@ -103,22 +111,6 @@ function bucket(parts: { config: VaeTraining; world: World; index: number; netwo
       };
     },
   };
-}
-
-/** Clips of one shape -> [B, T, 3, H, W] in [-1, 1]. */
-export function clipsToPixels(clips: readonly Clip[]): Float32Array {
-  const [first] = clips as readonly [Clip, ...Clip[]];
-  const plane = first.height * first.width;
-  const out = new Float32Array(clips.length * first.frames * 3 * plane);
-  clips.forEach((clip, b) => {
-    for (let t = 0; t < clip.frames; t++) {
-      const from = t * plane * 3;
-      const to = (b * clip.frames + t) * 3 * plane;
-      for (let i = 0; i < plane; i++)
-        for (let c = 0; c < 3; c++) out[to + c * plane + i] = clip.pixels[from + i * 3 + c]! / 127.5 - 1;
-    }
-  });
-  return out;
 }
 
 type Validation = { config: VaeTraining; world: World; device: Device };
@@ -161,13 +153,11 @@ async function validate(
   const trained = await score('trained');
   const unseen = await score('unseen');
   await executable.dispose();
-  await mkdir(path.join(at.folder, 'samples'), { recursive: true });
-  await contactSheet([...trained.rows, ...unseen.rows.slice(0, 12)], {
-    width: PICTURE,
-    height: PICTURE,
-    columns: 6,
-    path: path.join(at.folder, 'samples', `step-${String(at.step).padStart(6, '0')}.png`),
-  });
+  const sheet = path.join(at.folder, 'samples', `step-${String(at.step).padStart(6, '0')}.png`);
+  const size = { width: PICTURE, height: PICTURE, columns: 6 };
+  await writingErrors(at.folder, () =>
+    contactSheet([...trained.rows, ...unseen.rows.slice(0, 12)], { ...size, path: sheet }),
+  );
   return { score: trained.psnr, figures: { ssim: trained.ssim, unseen: unseen.psnr, unseenSsim: unseen.ssim } };
 }
 

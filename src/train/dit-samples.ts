@@ -1,0 +1,81 @@
+/**
+ * A grid of clips that the model makes of fixed held-out scenes, beside the real ones, through the loaders that users run.
+ * Knows no training; scores are eval's.
+ */
+import { captionOf } from '../data/captions.ts';
+import { clipSampler } from '../data/clips.ts';
+import { randomStream } from '../data/random.ts';
+import type { World } from '../data/world.ts';
+import { euler } from '../diffusion/euler.ts';
+import { guided } from '../diffusion/guidance.ts';
+import { gaussian } from '../diffusion/noise.ts';
+import { schedule } from '../diffusion/schedule.ts';
+import { loadPipeline, type Pipeline } from '../pipeline.ts';
+import { presetOf } from '../presets.ts';
+import type { Device } from '../runtime/device.ts';
+import { contactSheet } from '../video/contact-sheet.ts';
+import { framesFromDecoded } from '../video/pixels.ts';
+import { PICTURE } from './clip-pixels.ts';
+
+/** Few and coarse: what a glance needs. Seeds never change, so that grids of two steps compare. */
+const GRID = { clips: 4, steps: 12, seed: 77, shown: [0, 8, 16] } as const;
+
+export type SampleOptions = {
+  /** Model directory of the weights. */
+  readonly model: string;
+  readonly world: World;
+  /** 1 or 17. */
+  readonly frames: number;
+  /** The PNG to write: a row a clip, real frames left, made ones right. */
+  readonly file: string;
+  readonly device: Device;
+  readonly threads?: number | undefined;
+};
+
+/** Makes the clips and writes the grid. */
+export async function drawSamples(options: SampleOptions): Promise<void> {
+  const { model, world, frames, file, device, threads } = options;
+  const sampler = clipSampler({
+    world,
+    seed: GRID.seed,
+    frames: 17,
+    stills: frames === 1,
+    scenes: { role: 'trained', split: 'held-out' },
+  });
+  const shown = GRID.shown.filter((t) => t < frames);
+  const size = PICTURE * PICTURE * 3;
+  const pictures: Uint8Array[] = [];
+  const labels: string[] = [];
+  const pipeline = await loadPipeline(model, { device, preset: presetOf(model), threads });
+  try {
+    for (let i = 0; i < GRID.clips; i++) {
+      const { pixels, scene } = sampler.clip(i);
+      const caption = captionOf(world, scene, randomStream(GRID.seed + 1, i), i % 2 === 0 ? 'en' : 'zh');
+      const made = await makeClip(pipeline, { caption, frames, seed: i });
+      pictures.push(...shown.map((t) => pixels.subarray(t * size, (t + 1) * size)), ...shown.map((t) => made[t]!));
+      labels.push(...shown.map((_, at) => (at === 0 ? caption : '')), ...shown.map(() => ''));
+    }
+  } finally {
+    await pipeline.close();
+  }
+  await contactSheet(pictures, { width: PICTURE, height: PICTURE, columns: 2 * shown.length, path: file, labels });
+}
+
+/** RGB8 frames of one clip, by Euler steps with guidance. */
+async function makeClip(
+  pipeline: Pipeline,
+  { caption, frames, seed }: { caption: string; frames: number; seed: number },
+): Promise<Uint8Array[]> {
+  const { guidanceScale, timeShift, negativePrompt } = pipeline.preset;
+  const side = PICTURE / 16;
+  const shape = { frames: frames === 1 ? 1 : 3, channels: pipeline.latentChannels, height: side, width: side };
+  let latents = gaussian({ seed, length: shape.frames * shape.channels * side * side });
+  const text = await pipeline.encodeText([caption, negativePrompt]);
+  const velocity = guided((x, batch, t) => pipeline.velocity({ latents: x, batch, shape, t, text }), guidanceScale);
+  for await (const step of euler({ velocity, latents, times: schedule({ steps: GRID.steps, timeShift }) }))
+    latents = step.latents;
+  const made: Uint8Array[] = [];
+  for await (const chunk of pipeline.decode(latents, shape))
+    made.push(...framesFromDecoded(chunk, { frames, height: PICTURE, width: PICTURE }));
+  return made;
+}

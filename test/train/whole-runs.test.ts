@@ -1,0 +1,137 @@
+/** Both stages whole, on a drawn world: files of a run, resume, a pipeline from what was trained, caches of another VAE. */
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { loadPipeline } from '../../src/pipeline.ts';
+import { presetOf } from '../../src/presets.ts';
+import { runTraining } from '../../src/train/run.ts';
+import { openSafetensors, writeSafetensors } from '../../src/weights/safetensors.ts';
+import { ditConfig, vaeConfig, writeWorld } from './tiny-runs.ts';
+
+const root = mkdtempSync(path.join(tmpdir(), 'runs-'));
+const at = (...parts: string[]): string => path.join(root, ...parts);
+afterAll(() => rmSync(root, { recursive: true }));
+
+async function run(config: object, lines: string[] = []): Promise<string> {
+  const configPath = at('config.json');
+  writeFileSync(configPath, JSON.stringify(config));
+  return runTraining({ configPath, show: (line) => lines.push(line) });
+}
+
+async function weightsOf(file: string): Promise<Record<string, string>> {
+  const source = await openSafetensors(file);
+  const entries = [...source.tensors].map(async ([name, entry]) => [
+    name,
+    Buffer.from(await source.readTensor(entry)).toString('base64'),
+  ]);
+  const weights = Object.fromEntries(await Promise.all(entries));
+  await source.close();
+  return weights;
+}
+
+beforeAll(async () => {
+  writeWorld(at('data'));
+  await run(vaeConfig(root));
+  await run(ditConfig(root));
+});
+
+describe('a VAE run', () => {
+  it('leaves a state, weights, numbers and a picture', () => {
+    expect(readdirSync(at('runs', 'vae')).sort()).toEqual([
+      'best',
+      'last',
+      'metrics.jsonl',
+      'samples',
+      'state.safetensors',
+    ]);
+    expect(readdirSync(at('runs', 'vae', 'samples'))).toEqual(['step-000002.png']);
+    const records = readFileSync(at('runs', 'vae', 'metrics.jsonl'), 'utf8')
+      .trimEnd()
+      .split('\n');
+    expect(records.map((line) => JSON.parse(line).kind)).toEqual(['step', 'step', 'validation']);
+  });
+
+  it('goes the same way where activations are recomputed', async () => {
+    await run({ ...vaeConfig(root), name: 'again', recompute: true });
+    const last = (name: string) => JSON.parse(readFileSync(at('runs', name, 'metrics.jsonl'), 'utf8').split('\n')[1]!);
+    expect(last('again').loss).toBeCloseTo(last('vae').loss, 4);
+    expect(last('again').gradientNorm).toBeCloseTo(last('vae').gradientNorm, 3);
+  });
+});
+
+describe('a denoiser run', () => {
+  it('leaves a whole model that the pipeline runs, and a grid of samples', async () => {
+    const model = at('runs', 'dit', 'last');
+    const pipeline = await loadPipeline(model, { device: 'cpu', preset: presetOf(model), threads: 1 });
+    const text = await pipeline.encodeText(['a disk on a red background']);
+    await pipeline.close();
+    expect(text).toBeDefined();
+    const { width, height } = await sharp(at('runs', 'dit', 'samples', 'step-000002.png')).metadata();
+    expect(width).toBe(2 * 128 + 2);
+    expect(height).toBeGreaterThan(4 * 128);
+  });
+
+  it('goes on to the bit after a stop, from latents that are then cached', async () => {
+    const config = { ...ditConfig(root), name: 'stopped', steps: 3, sampleSteps: undefined };
+    await run({ ...config, name: 'straight' });
+    const controller = new AbortController();
+    const configPath = at('stopped.json');
+    writeFileSync(configPath, JSON.stringify(config));
+    const show = (line: string): void => {
+      if (line.startsWith('step 1/')) controller.abort();
+    };
+    await expect(runTraining({ configPath, show, signal: controller.signal })).rejects.toMatchObject({
+      kind: 'aborted',
+    });
+    await runTraining({ configPath });
+    expect(await weightsOf(at('runs', 'stopped', 'state.safetensors'))).toEqual(
+      await weightsOf(at('runs', 'straight', 'state.safetensors')),
+    );
+  });
+
+  it('goes the same way where activations are recomputed', async () => {
+    await run({ ...ditConfig(root), name: 'less-memory', recompute: true, sampleSteps: undefined });
+    const second = (name: string) =>
+      JSON.parse(readFileSync(at('runs', name, 'metrics.jsonl'), 'utf8').split('\n')[1]!);
+    expect(second('less-memory').loss).toBeCloseTo(second('dit').loss, 5);
+  });
+
+  it('refuses latents of another VAE, and starts from a model of its own words only', async () => {
+    cpSync(at('runs', 'vae', 'last'), at('other'), { recursive: true });
+    const file = at('other', 'vae', 'vae_v2.safetensors');
+    const source = await openSafetensors(file);
+    const tensors = await Promise.all(
+      [...source.tensors.values()].map(async (entry) => ({
+        name: entry.name,
+        dtype: 'F16' as const,
+        shape: [...entry.shape],
+        data: (await source.readFloat32(entry)).map((x) => x * 1.5),
+      })),
+    );
+    await source.close();
+    await writeSafetensors(file, tensors);
+    const other = run({ ...ditConfig(root), name: 'other', vae: at('other') });
+    await expect(other).rejects.toThrow(/latents .*clips-1-seed0-0000\.safetensors: must be of this VAE's encoder/);
+    await expect(other).rejects.toMatchObject({ kind: 'data' });
+
+    const start = at('start');
+    cpSync(at('runs', 'dit', 'last'), start, { recursive: true });
+    writeFileSync(path.join(start, 'hunyuan_clip', 'tokenizer', 'vocab.txt'), '[PAD]\n');
+    await expect(run({ ...ditConfig(root), name: 'started', start })).rejects.toThrow(
+      /vocab\.txt must be that of the captions of this run/,
+    );
+    await run({ ...ditConfig(root), name: 'started', start: at('runs', 'dit', 'last'), sampleSteps: undefined });
+  });
+});
+
+it('training data that were changed are refused', async () => {
+  const file = at('data', 'sprites', 'disk.bin');
+  const bytes = readFileSync(file);
+  const spoilt = Uint8Array.from(bytes);
+  spoilt[5]! ^= 1;
+  writeFileSync(file, spoilt);
+  await expect(run({ ...vaeConfig(root), name: 'spoilt' })).rejects.toThrow(/disk\.bin must have sha256/);
+  writeFileSync(file, bytes);
+});
