@@ -8,14 +8,15 @@ import { fileURLToPath } from 'node:url';
 import { inputError } from '../src/errors.ts';
 import { nearestName } from '../src/nearest.ts';
 
-/** In the order in which all are run; those with flags take the ones given here. */
-const BENCHES: Readonly<Record<string, 'flags' | 'none'>> = {
+/** In the order in which all are run; those with flags take the ones given here, and `alone` ones run only when named. */
+const BENCHES: Readonly<Record<string, 'flags' | 'none' | 'alone'>> = {
   matmul: 'none',
   ops: 'none',
   'dit-step': 'flags',
   'vae-decode': 'flags',
   'train-step': 'flags',
   generate: 'flags',
+  'versus-pytorch': 'alone',
 };
 
 const argv = process.argv.slice(2);
@@ -26,8 +27,8 @@ for (const name of named)
   if (!known.includes(name))
     throw inputError('bench', `must be one of ${known.join(', ')}`, name, nearestName(name, known));
 
-for (const name of named.length > 0 ? named : known) {
-  const code = await run(name, BENCHES[name] === 'flags' ? argv.slice(named.length) : []);
+for (const name of named.length > 0 ? named : known.filter((each) => BENCHES[each] !== 'alone')) {
+  const code = await run(name, BENCHES[name] === 'none' ? [] : argv.slice(named.length));
   if (code !== 0) process.exitCode = 1;
 }
 
