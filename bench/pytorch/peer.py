@@ -148,7 +148,10 @@ def build_bert(config):
 
 def build_step_llm(config):
     """The official encoder, its closed attention operator replaced by PyTorch's own with the same bias."""
-    sys.modules.setdefault("safetensors", types.ModuleType("safetensors"))
+    import transformers.modeling_utils
+
+    # Newer releases of transformers no longer lend this name, which the official file takes from there.
+    transformers.modeling_utils.PretrainedConfig = transformers.PretrainedConfig
     from stepvideo.text_encoder import stepllm
 
     class Attention(torch.nn.Module):

@@ -76,6 +76,8 @@ async function makeClip(
     latents = step.latents;
   const made: Uint8Array[] = [];
   for await (const chunk of pipeline.decode(latents, shape))
-    made.push(...framesFromDecoded(chunk, { frames, height: PICTURE, width: PICTURE }));
+    made.push(
+      ...framesFromDecoded(chunk, { frames: chunk.length / (3 * PICTURE ** 2), height: PICTURE, width: PICTURE }),
+    );
   return made;
 }

@@ -6,8 +6,10 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadPipeline } from '../../src/pipeline.ts';
 import { presetOf } from '../../src/presets.ts';
+import { drawSamples } from '../../src/train/dit-samples.ts';
 import { runTraining } from '../../src/train/run.ts';
 import { openSafetensors, writeSafetensors } from '../../src/weights/safetensors.ts';
+import { drawnWorld } from '../data/drawn-world.ts';
 import { ditConfig, vaeConfig, writeWorld } from './tiny-runs.ts';
 
 const root = mkdtempSync(path.join(tmpdir(), 'runs-'));
@@ -71,6 +73,12 @@ describe('a denoiser run', () => {
     const { width, height } = await sharp(at('runs', 'dit', 'samples', 'step-000002.png')).metadata();
     expect(width).toBe(2 * 128 + 2);
     expect(height).toBeGreaterThan(4 * 128);
+  });
+
+  it('draws grids of clips as well as of stills', async () => {
+    const file = at('clips.png');
+    await drawSamples({ model: at('runs', 'dit', 'last'), world: drawnWorld(), frames: 17, file, device: 'cpu' });
+    expect((await sharp(file).metadata()).width).toBe(6 * 128 + 5 * 2);
   });
 
   it('goes on to the bit after a stop, from latents that are then cached', async () => {
