@@ -2,7 +2,7 @@
  * The story: a prompt becomes a video. Every stage is one named call; this file only leads the data from one to the
  * next, reports events, and keeps what is finished when something stops it.
  *
- *   prompt ─encodeText─▶ text   seed ─gaussian─▶ latents ─euler(guided(velocity))─▶ latents ─decode─▶ frames ─▶ file
+ *   prompt ─encodeText─▶ text   seed ─initialNoise─▶ latents ─euler(guided(velocity))─▶ latents ─decode─▶ frames ─▶ file
  */
 import { mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';

@@ -10,7 +10,7 @@ const empty = new Float32Array(0);
 const shape = { frames: 3, channels: 2, height: 2, width: 2 };
 
 function* events(firstStep: number): Generator<GenerateEvent> {
-  const request = { ...PRESETS.mini, prompt: 'a zebra', steps: 3 };
+  const request = { ...PRESETS.mini, prompt: 'a zebra', rng: 'counter' as const, steps: 3 };
   yield { type: 'start', request, model: 'm', out: 'o.mp4', firstStep, unknownWords: ['zebra', 'yak'] };
   yield { type: 'text', seconds: 0.24 };
   for (let step = firstStep + 1; step <= 3; step++) {
