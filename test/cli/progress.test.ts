@@ -39,6 +39,14 @@ function watch(terminal: World['terminal'], firstStep = 0): string[] {
   return notes;
 }
 
+it('says first why it does not run on the device asked for', () => {
+  const notes: string[] = [];
+  const world = { terminal: undefined, note: (line: string) => notes.push(line) } as unknown as World;
+  const [start] = events(0);
+  progressFor(world).show({ ...start, deviceWarning: 'device cuda needs a driver' } as GenerateEvent);
+  expect(notes[0]).toBe('device cuda needs a driver');
+});
+
 describe('without a terminal', () => {
   it('is one line a step and a chunk', () => {
     expect(watch(undefined)).toEqual([
