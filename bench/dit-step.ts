@@ -6,11 +6,11 @@
  */
 import { gaussian } from '../src/diffusion/noise.ts';
 import { type Dit, loadDit, type VelocityCall } from '../src/dit/load.ts';
+import { type TextLengths, velocityFlops } from '../src/graph-flops.ts';
 import { type LatentShape, latentLength } from '../src/latents.ts';
 import { float32 } from '../src/runtime/value.ts';
 import type { TransformerConfig } from '../src/weights/component-config.ts';
 import { benchFlags } from './parts/flags.ts';
-import { type TextLengths, velocityFlops } from './parts/graph-flops.ts';
 import { type Contender, interleave } from './parts/interleave.ts';
 import { ditRun, transformerOf } from './parts/mini-configs.ts';
 import { randomDit, type StoredDtype } from './parts/random-checkpoint.ts';

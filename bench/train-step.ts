@@ -8,6 +8,7 @@
 import { gaussian } from '../src/diffusion/noise.ts';
 import { ditVelocity } from '../src/dit/model.ts';
 import { TIMESTEP_CHANNELS } from '../src/dit/timestep.ts';
+import { flopsOf } from '../src/graph-flops.ts';
 import { Scope } from '../src/nn/scope.ts';
 import { compile } from '../src/runtime/compile.ts';
 import { float32, type Value } from '../src/runtime/value.ts';
@@ -20,7 +21,6 @@ import { decoder } from '../src/vae/decoder.ts';
 import { encoder } from '../src/vae/encoder.ts';
 import { klDivergence, samplePosterior, splitMoments } from '../src/vae/posterior.ts';
 import { benchFlags } from './parts/flags.ts';
-import { flopsOf } from './parts/graph-flops.ts';
 import { type Contender, interleave } from './parts/interleave.ts';
 import { ditRun, transformerOf, vaeRun } from './parts/mini-configs.ts';
 import { peakMegabytes, report, timingRow } from './parts/report.ts';

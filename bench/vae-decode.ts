@@ -6,10 +6,10 @@
  */
 import { gaussian } from '../src/diffusion/noise.ts';
 import { internalError } from '../src/errors.ts';
+import { decodeFlops } from '../src/graph-flops.ts';
 import { latentLength, latentShape } from '../src/latents.ts';
 import { loadVae } from '../src/vae/load.ts';
 import { benchFlags } from './parts/flags.ts';
-import { decodeFlops } from './parts/graph-flops.ts';
 import { interleave } from './parts/interleave.ts';
 import { vaeRun } from './parts/mini-configs.ts';
 import { randomVae } from './parts/random-checkpoint.ts';

@@ -2,7 +2,7 @@
  * The story: a prompt becomes a video. Every stage is one named call; this file only leads the data from one to the
  * next, reports events, and keeps what is finished when something stops it.
  *
- *   prompt ─encodeText─▶ text   seed ─gaussian─▶ latents ─euler(guided(velocity))─▶ latents ─decode─▶ frames ─▶ file
+ *   prompt ─encodeText─▶ text   seed ─initialNoise─▶ latents ─euler(guided(velocity))─▶ latents ─decode─▶ frames ─▶ file
  */
 import { mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
@@ -17,13 +17,23 @@ import { loadPipeline, type Pipeline } from './pipeline.ts';
 import { type Plan, planGeneration, startingPoint } from './plan.ts';
 import { type Preset, presetOf } from './presets.ts';
 import { type GenerateRequest, parseRequest, type SamplingRequest } from './request.ts';
+import { settleDevice } from './runtime/settle-device.ts';
 import { encodeVideo } from './video/encode.ts';
 import { framesFromDecoded } from './video/pixels.ts';
 
 /** What happens, in order. Arrays are the sampler's and decoder's own: read them, do not write into them. */
 export type GenerateEvent =
   /** Everything is checked, work begins. `firstStep` steps are already done (a resumed run). */
-  | { type: 'start'; request: SamplingRequest; model: string; out: string; firstStep: number; unknownWords: string[] }
+  | {
+      type: 'start';
+      request: SamplingRequest;
+      model: string;
+      out: string;
+      firstStep: number;
+      unknownWords: string[];
+      /** Why the networks run on the CPU instead of the device asked for, and what to install. */
+      deviceWarning?: string | undefined;
+    }
   | { type: 'text'; seconds: number }
   /** `latents` and `denoised` (the guess of the end result) are float32 [F, C, h, w], described by `shape`. */
   | {
@@ -66,12 +76,20 @@ export async function* generate(
   const { directory, preset } = chooseModel(request, saved, options.pipeline);
   const plan = await planGeneration(request, { preset, saved });
   const { sampling, out } = plan;
-  const pipeline =
-    options.pipeline ?? (await loadPipeline(directory, { device: request.device ?? 'cpu', preset, once: true }));
+  const { device, warning: deviceWarning } = await settleDevice(request.device ?? 'cpu');
+  const pipeline = options.pipeline ?? (await loadPipeline(directory, { device, preset, once: true }));
   try {
     const start = startingPoint(plan, pipeline.latentChannels);
     const unknownWords = pipeline.unknownWords(sampling.prompt);
-    yield { type: 'start', request: sampling, model: directory, out, firstStep: start.step, unknownWords };
+    yield {
+      type: 'start',
+      request: sampling,
+      model: directory,
+      out,
+      firstStep: start.step,
+      unknownWords,
+      deviceWarning,
+    };
 
     let { latents, step } = start;
     if (step < sampling.steps) {

@@ -1,6 +1,7 @@
 /**
  * The public API: an explicit list of names, nothing else.
  */
+export { type Diagnosis, diagnose } from './doctor.ts';
 export { type ErrorKind, StepVideoError } from './errors.ts';
 export { type GenerateEvent, type GenerateOptions, generate } from './generate.ts';
 export { type LatentShape, readLatents, type SavedLatents, writeLatents } from './latents.ts';

@@ -5,7 +5,7 @@
  */
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { gaussian } from './diffusion/noise.ts';
+import { initialNoise } from './diffusion/initial-noise.ts';
 import { inputError } from './errors.ts';
 import { type LatentShape, latentLength, latentShape, type SavedLatents } from './latents.ts';
 import type { Preset } from './presets.ts';
@@ -56,7 +56,8 @@ export function startingPoint(
 ): { shape: LatentShape; latents: Float32Array; step: number } {
   const shape = latentShape(plan.sampling, channels);
   if (!plan.saved) {
-    return { shape, latents: gaussian({ seed: plan.sampling.seed, length: latentLength(shape) }), step: 0 };
+    const { rng, seed } = plan.sampling;
+    return { shape, latents: initialNoise(rng, { seed, length: latentLength(shape) }), step: 0 };
   }
   if (plan.saved.shape.channels !== channels) {
     const rule = `the saved latents must have the model's ${channels} channels`;

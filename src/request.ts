@@ -3,6 +3,7 @@
  * Knows what a valid request is and fills it up from a preset; does not know models, files or how anything is computed.
  */
 import { z } from 'zod';
+import { RNGS } from './diffusion/initial-noise.ts';
 import { inputError, type StepVideoError } from './errors.ts';
 import { nearestName } from './nearest.ts';
 import { type Preset, presetSchema } from './presets.ts';
@@ -48,6 +49,9 @@ const fields = {
     .meta({ value: 'TEXT', about: 'what the video shows' }),
   negativePrompt: words.meta({ flag: 'negative', value: 'TEXT', about: 'what it must not show' }),
   seed: whole(0, Number.MAX_SAFE_INTEGER).meta({ value: 'N', about: 'same seed, same video' }),
+  rng: z
+    .enum(RNGS, { error: `must be one of ${RNGS.join(', ')}` })
+    .meta({ value: RNGS.join('|'), about: 'generator of the seed; torch: what PyTorch draws on the CPU' }),
   steps: whole(1, 1000).meta({ value: 'N', about: 'denoising steps' }),
   guidanceScale: real(0, 100).meta({
     flag: 'guidance',
@@ -98,6 +102,7 @@ const FIXED_BY_RESUME = [
   'prompt',
   'negativePrompt',
   'seed',
+  'rng',
   'steps',
   'guidanceScale',
   'timeShift',
@@ -164,7 +169,11 @@ function requestError({ field, rule, got, hint }: RequestIssue): StepVideoError 
 }
 
 /** Everything that determines the latents and frames of one video, nothing left open. Sizes in pixels. */
-export const samplingSchema = presetSchema.extend({ prompt: z.string() });
+export const samplingSchema = presetSchema.extend({
+  prompt: z.string(),
+  // Latents saved before there was a choice do not name it.
+  rng: z.enum(RNGS).default('counter'),
+});
 
 export type SamplingRequest = z.infer<typeof samplingSchema>;
 
@@ -178,6 +187,7 @@ export function fillRequest(request: GenerateRequest, preset: Preset): SamplingR
     negativePrompt: request.negativePrompt ?? preset.negativePrompt,
     promptSuffix: preset.promptSuffix,
     seed: request.seed ?? preset.seed,
+    rng: request.rng ?? 'counter',
     steps: request.steps ?? preset.steps,
     guidanceScale: request.guidanceScale ?? preset.guidanceScale,
     timeShift: request.timeShift ?? preset.timeShift,
@@ -205,6 +215,7 @@ function hintFor(field: string, got: unknown): string | undefined {
   if (field === 'frames' && typeof got === 'number' && Number.isFinite(got)) return nearestFrames(got);
   if (field === 'size' && typeof got === 'string') return nearestSizes(got);
   if (field === 'format' && typeof got === 'string') return nearestName(got, FORMATS);
+  if (field === 'rng' && typeof got === 'string' && !RNGS.some((rng) => rng === got)) return nearestName(got, RNGS);
   if (field === 'device' && typeof got === 'string') return nearestName(got, DEVICES);
   return undefined;
 }

@@ -5,6 +5,7 @@ import { SingleBar } from 'cli-progress';
 import { inputError } from '../errors.ts';
 import type { EvaluationProgress } from '../eval/context.ts';
 import { PARTS } from '../eval/settings.ts';
+import { settleDevice } from '../runtime/settle-device.ts';
 import type { Command, World } from './command.ts';
 import { REQUEST_FLAGS, requestFromFlags } from './request-flags.ts';
 
@@ -43,6 +44,8 @@ export const evalCommand: Command = {
       throw inputError('eval', `--only must be one of ${PARTS.join(', ')}`, only);
     const { model = 'mini', seed, steps, guidanceScale, timeShift, device } = requestFromFlags(sampling, ['any']);
     const { runEvaluation } = await import('../eval/run.ts');
+    const settled = await settleDevice(device ?? 'cpu');
+    if (settled.warning !== undefined) world.note(settled.warning);
     const progress = progressFor(world);
     try {
       const { text, files } = await runEvaluation({
@@ -56,7 +59,7 @@ export const evalCommand: Command = {
         languages: (['en', 'zh'] as const).filter((language) => !(language === 'en' ? noEnglish : noChinese)),
         only: part,
         out: out === undefined ? undefined : String(out),
-        device,
+        device: settled.device,
         signal: world.signal,
         onProgress: progress.show,
         program: world.program,

@@ -35,7 +35,7 @@ function bars(world: World, stream: NodeJS.WriteStream): Progress {
     show(event) {
       switch (event.type) {
         case 'start':
-          warnOfUnknownWords(world, event.unknownWords);
+          warn(world, event);
           steps = { first: event.firstStep, total: event.request.steps };
           if (event.firstStep < event.request.steps) show('text', 0, 1);
           break;
@@ -65,7 +65,7 @@ function lines(world: World): Progress {
     show(event) {
       switch (event.type) {
         case 'start':
-          warnOfUnknownWords(world, event.unknownWords);
+          warn(world, event);
           break;
         case 'text':
           world.note(`text encoded in ${event.seconds.toFixed(1)} s`);
@@ -90,9 +90,9 @@ function lines(world: World): Progress {
   };
 }
 
-function warnOfUnknownWords(world: World, words: string[]): void {
-  if (words.length === 0) return;
-  world.note(`the model does not know: ${words.join(', ')}`);
+function warn(world: World, { deviceWarning, unknownWords }: Extract<GenerateEvent, { type: 'start' }>): void {
+  if (deviceWarning !== undefined) world.note(deviceWarning);
+  if (unknownWords.length > 0) world.note(`the model does not know: ${unknownWords.join(', ')}`);
 }
 
 /** Seconds as a person says them: 8 s, 3 min 20 s, 2 h 5 min. */

@@ -7,6 +7,7 @@ import { nearestName } from '../nearest.ts';
 import type { Command, World } from './command.ts';
 import { dataCommand } from './data.ts';
 import { decodeCommand } from './decode.ts';
+import { doctorCommand } from './doctor.ts';
 import { evalCommand } from './eval.ts';
 import { type Flag, parseFlags } from './flags.ts';
 import { generateCommand } from './generate.ts';
@@ -24,6 +25,7 @@ const COMMANDS: readonly Command[] = [
   trainCommand,
   evalCommand,
   parityCommand,
+  doctorCommand,
 ];
 
 const HELP_FLAG: Flag = { name: 'help', kind: 'switch', value: '', about: 'this text' };

@@ -27,18 +27,21 @@ export const trainCommand: Command = {
     if (config.stage !== stage)
       throw inputError('train', `${configPath} must describe the stage ${stage}`, config.stage);
     const { runTraining } = await import('../train/run.ts');
-    const device = await deviceOf(values.device);
+    const device = await deviceOf(values.device, world);
     const folder = await runTraining({ configPath, device, signal: world.signal, show: liveLine(world) });
     world.print(folder);
     return 0;
   },
 };
 
-async function deviceOf(value: unknown): Promise<Device> {
+async function deviceOf(value: unknown, world: World): Promise<Device> {
   const { DEVICES } = await import('../runtime/device.ts');
   const device = DEVICES.find((name) => name === (value ?? 'cpu'));
   if (device === undefined) throw inputError('train', `--device must be one of ${DEVICES.join(', ')}`, value);
-  return device;
+  const { settleDevice } = await import('../runtime/settle-device.ts');
+  const settled = await settleDevice(device);
+  if (settled.warning !== undefined) world.note(settled.warning);
+  return settled.device;
 }
 
 /** Lines that are not final overwrite each other on a terminal; elsewhere every line stays. */

@@ -64,7 +64,7 @@ export async function loadDit(dir: string, options: { device: Device; threads?: 
     const form = capabilitiesOf(options.device).attention;
     const inputs = Object.fromEntries(Object.entries(feeds).map(([name, value]) => [name, input(name, value.shape)]));
     const velocity = ditVelocity(new Scope(), config, form)(inputs as DitInputs);
-    return compile({ velocity }, { ...options, weights: await storedWeights(source) });
+    return compile({ velocity }, { ...options, weights: await storedWeights(source), computeDtype: 'device' });
   };
 
   return {

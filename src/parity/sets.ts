@@ -8,6 +8,7 @@ import type { Comparison } from './compare.ts';
 import { compareDitForward } from './dit.ts';
 import { compareDitTraining } from './dit-training.ts';
 import { compareCheckpoint, compareManifest, comparePickles } from './files.ts';
+import { compareTorchNoise } from './noise.ts';
 import { comparePipeline } from './pipeline.ts';
 import { compareScheduler, compareTables } from './tables.ts';
 import { compareClip, compareStepLlm } from './text.ts';
@@ -34,6 +35,7 @@ const KINDS: Readonly<Record<string, Compare>> = {
   'tokenizer (CLIP)': compareWordPiece,
   'tokenizer (Step-LLM)': compareSentencePiece,
   manifest: compareManifest,
+  rng: compareTorchNoise,
 };
 
 /** Files that say nothing about the models. */

@@ -5,7 +5,8 @@ import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { internalError } from '../errors.ts';
 import { type OnnxModel, toOnnx, type WeightPlan } from '../onnx/model.ts';
-import { optimize, sameShape, type Tensor } from '../tensor/index.ts';
+import { lowerPrecision, optimize, sameShape, type Tensor } from '../tensor/index.ts';
+import { type ComputeDtype, inferenceDtype } from './compute-dtype.ts';
 import { type Cost, costsOf } from './cost.ts';
 import { openSession, type Session, type SessionOptions } from './session.ts';
 import { leaseSession } from './session-cache.ts';
@@ -14,6 +15,11 @@ import type { Value, Values } from './value.ts';
 export type CompileOptions = SessionOptions & {
   /** Stored weights; parameters without one become inputs. */
   readonly weights?: WeightPlan | undefined;
+  /**
+   * Dtype of matrix products, convolutions and attention: float32 unless told, `device` for what suits the device best. Not
+   * for graphs with gradients, which 16 bits would need to be scaled for.
+   */
+  readonly computeDtype?: ComputeDtype | 'device' | undefined;
 };
 
 export interface Executable<Names extends string = string> {
@@ -41,9 +47,13 @@ export async function compile<Names extends string>(
   options: CompileOptions,
 ): Promise<Executable<Names>> {
   const names = Object.keys(outputs) as Names[];
-  const optimized = optimize(names.map((n) => outputs[n]));
+  const { weights, device, threads, memoryArena, profilePrefix, keepStoredDtype, deviceOnly } = options;
+  const { computeDtype = 'float32' } = options;
+  const dtype = computeDtype === 'device' ? await inferenceDtype(device) : computeDtype;
+  const given = names.map((n) => outputs[n]);
+  const lowered = dtype === 'float32' ? given : lowerPrecision(given, dtype, (n) => weights?.(n) !== undefined);
+  const optimized = optimize(lowered);
   const graph = Object.fromEntries(names.map((n, i) => [n, optimized[i] as Tensor]));
-  const { weights, device, threads, memoryArena, profilePrefix, keepStoredDtype } = options;
   const { bytes, inputs, nodes, external, decodes } = toOnnx(graph, weights);
   // Named one by one: these are part of the session's key, and callers may hand over wider objects.
   const settings: SessionOptions = {
@@ -51,6 +61,7 @@ export async function compile<Names extends string>(
     threads,
     memoryArena,
     profilePrefix,
+    deviceOnly,
     keepStoredDtype: decodes && keepStoredDtype !== false,
   };
   const key = await keyOf(bytes, settings, external);

@@ -7,12 +7,17 @@ import type { DType, TypedArray } from '../tensor/index.ts';
 import type { Device } from './device.ts';
 import type { Value } from './value.ts';
 
+/** Of ONNX Runtime. */
+export const RUNTIME_VERSION: string = ort.env.versions.node ?? ort.env.versions.common;
+
 export type SessionOptions = {
   readonly device: Device;
   /** Threads within an op; ONNX Runtime takes all cores unless told. */
   readonly threads?: number | undefined;
   /** Keep constants as stored, decoding on each run, instead of holding decoded (or transposed) copies from load on. */
   readonly keepStoredDtype?: boolean | undefined;
+  /** Refuse a model of which the device would leave any op to the CPU. */
+  readonly deviceOnly?: boolean | undefined;
   /** Arena memory kept between runs; off where peak memory matters more than speed. */
   readonly memoryArena?: boolean | undefined;
   /** Start of the path of the trace file that the session writes; absent: no profile. */
@@ -60,7 +65,7 @@ export async function openSession(model: Uint8Array, options: SessionOptions, we
 }
 
 async function createSession(model: Uint8Array, options: SessionOptions, weightFolder: string | undefined) {
-  const { device, threads, memoryArena, profilePrefix, keepStoredDtype } = options;
+  const { device, threads, memoryArena, profilePrefix, keepStoredDtype, deviceOnly } = options;
   try {
     return await ort.InferenceSession.create(model, {
       executionProviders: [device],
@@ -72,6 +77,7 @@ async function createSession(model: Uint8Array, options: SessionOptions, weightF
         session: {
           // Idle workers of one session must not spin while another computes.
           force_spinning_stop: '1',
+          ...(deviceOnly && { disable_cpu_ep_fallback: '1' }),
           ...(weightFolder !== undefined && { model_external_initializers_file_folder_path: weightFolder }),
         },
         ...(keepStoredDtype && { optimization: { constant_folding_max_output_size_in_bytes: String(FOLDED_BYTES) } }),

@@ -1,6 +1,7 @@
 /** The tensor graph's public face: handles, ops, gradients and passes. Importing it registers every op. */
 export * from './dtype.ts';
 export { grad, vjp } from './grad.ts';
+export { lowerPrecision } from './lower-precision.ts';
 export * from './ndarray.ts';
 export { definedOps, type OnnxForm, type OnnxOperand, opDefinition } from './op.ts';
 export * from './ops/activation.ts';

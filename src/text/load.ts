@@ -70,7 +70,7 @@ function runner<Names extends string>(
       Object.entries<Value>(feeds).map(([name, value]) => [name, input(name, value.shape, value.dtype)]),
     );
     const states = forward(inputs as Record<Names, Tensor>);
-    return compile({ states }, { ...options, weights: await storedWeights(source) });
+    return compile({ states }, { ...options, weights: await storedWeights(source), computeDtype: 'device' });
   };
   return {
     async run(feeds: Readonly<Record<Names, Value>>): Promise<Value> {

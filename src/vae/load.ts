@@ -120,7 +120,10 @@ export function runVae(
 function chunkCoder(source: TensorSource, options: LoadOptions, forward: (x: Tensor) => Tensor) {
   const graphs = compileCache<'y'>(KEPT_GRAPHS);
   const build = async (shape: Shape) =>
-    compile({ y: forward(input('x', shape)) }, { ...options, weights: await storedWeights(source) });
+    compile(
+      { y: forward(input('x', shape)) },
+      { ...options, weights: await storedWeights(source), computeDtype: 'device' },
+    );
   return {
     async run(chunk: Float32Array, shape: Shape): Promise<Float32Array> {
       const graph = await graphs.get(shape.join('x'), () => build(shape));

@@ -5,7 +5,9 @@
 import { inputError, StepVideoError } from '../errors.ts';
 import type { Coding } from './format.ts';
 
-type BackendName = 'node-av' | 'ffmpeg';
+/** In order of preference. */
+export const BACKEND_NAMES = ['node-av', 'ffmpeg'] as const;
+export type BackendName = (typeof BACKEND_NAMES)[number];
 
 /** One encoding: `frames` (RGB8, [height, width, 3]) go to `file`, which is created or overwritten. */
 export type EncodeJob = {
@@ -66,7 +68,7 @@ export async function pickBackend(forced = process.env.STEP_VIDEO_BACKEND, opene
   const op = 'video backend';
   if (forced && forced !== 'node-av' && forced !== 'ffmpeg')
     throw inputError(op, 'STEP_VIDEO_BACKEND must be node-av or ffmpeg', forced);
-  const names = forced ? [forced as BackendName] : (['node-av', 'ffmpeg'] as const);
+  const names = forced ? [forced as BackendName] : BACKEND_NAMES;
   const failures: string[] = [];
   const causes: unknown[] = [];
   for (const name of names)

@@ -10,7 +10,7 @@ const empty = new Float32Array(0);
 const shape = { frames: 3, channels: 2, height: 2, width: 2 };
 
 function* events(firstStep: number): Generator<GenerateEvent> {
-  const request = { ...PRESETS.mini, prompt: 'a zebra', steps: 3 };
+  const request = { ...PRESETS.mini, prompt: 'a zebra', rng: 'counter' as const, steps: 3 };
   yield { type: 'start', request, model: 'm', out: 'o.mp4', firstStep, unknownWords: ['zebra', 'yak'] };
   yield { type: 'text', seconds: 0.24 };
   for (let step = firstStep + 1; step <= 3; step++) {
@@ -38,6 +38,14 @@ function watch(terminal: World['terminal'], firstStep = 0): string[] {
   progress.stop();
   return notes;
 }
+
+it('says first why it does not run on the device asked for', () => {
+  const notes: string[] = [];
+  const world = { terminal: undefined, note: (line: string) => notes.push(line) } as unknown as World;
+  const [start] = events(0);
+  progressFor(world).show({ ...start, deviceWarning: 'device cuda needs a driver' } as GenerateEvent);
+  expect(notes[0]).toBe('device cuda needs a driver');
+});
 
 describe('without a terminal', () => {
   it('is one line a step and a chunk', () => {

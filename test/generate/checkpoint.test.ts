@@ -8,6 +8,7 @@ import { type GenerateEvent, generate } from '../../src/generate.ts';
 import { loadPipeline, type Pipeline } from '../../src/pipeline.ts';
 import { presetOf } from '../../src/presets.ts';
 import type { GenerateRequest } from '../../src/request.ts';
+import { settleDevice } from '../../src/runtime/settle-device.ts';
 import { readFrames } from '../../src/video/decode.ts';
 
 const checkpoint = fileURLToPath(new URL('../golden/parity/checkpoint', import.meta.url));
@@ -68,6 +69,22 @@ describe('a tiny official-layout checkpoint', () => {
     );
     expect(events[0]).toMatchObject({ type: 'start', model: checkpoint });
     expect(events.at(-1)).toMatchObject({ type: 'done', frames: 1 });
+  });
+});
+
+describe('a device that is not there', async () => {
+  const { device: settled } = await settleDevice('cuda');
+
+  it.skipIf(settled === 'cuda')('is replaced by the CPU, with a sentence and the same frames', async () => {
+    const one = { ...request, frames: 1, steps: 1, model: checkpoint };
+    const onCpu = await collect(generate({ ...one, out: at('cpu/') }));
+    const fallen = await collect(generate({ ...one, device: 'cuda', out: at('cuda/') }));
+    expect(onCpu.events[0]).toMatchObject({ type: 'start', deviceWarning: undefined });
+    expect(fallen.events[0]).toMatchObject({
+      type: 'start',
+      deviceWarning: expect.stringMatching(/^device cuda needs .+, so this runs on the CPU \(to install: .+\)$/),
+    });
+    expect(fallen.frames).toEqual(onCpu.frames);
   });
 });
 

@@ -3,10 +3,11 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { torchGenerator } from '../../src/diffusion/torch-noise.ts';
 import type { StepVideoError } from '../../src/errors.ts';
 import { type GenerateEvent, type GenerateOptions, generate } from '../../src/generate.ts';
-import { readLatents } from '../../src/latents.ts';
-import type { GenerateRequest } from '../../src/request.ts';
+import { readLatents, writeLatents } from '../../src/latents.ts';
+import type { GenerateRequest, SamplingRequest } from '../../src/request.ts';
 import { readFrames, readVideoMetadata } from '../../src/video/decode.ts';
 import { closedFormPipeline, type Hooks } from './closed-form-pipeline.ts';
 
@@ -72,6 +73,8 @@ describe('a whole run', () => {
     expect(framesOf(await run({ ...png('b'), seed: 3 }))).toEqual(first);
     for (const change of [
       { seed: 4 },
+      { rng: 'torch' as const },
+      { rng: 'torch-bf16' as const },
       { prompt: 'a blue apple' },
       { guidanceScale: 7 },
       { timeShift: 5 },
@@ -114,6 +117,7 @@ describe('a whole run', () => {
     expect(await readVideoMetadata(at('a.mp4'))).toMatchObject({
       prompt,
       seed: '9',
+      rng: 'counter',
       steps: '6',
       frames: '34',
       guidanceScale: '4',
@@ -194,6 +198,29 @@ describe('stopping', () => {
     expect(stopped.error).toMatchObject({ kind: 'aborted' });
     const resumed = await run({ resume: at('a.latents.safetensors'), out: at('b/') });
     expect(framesOf(resumed)).toEqual(framesOf(await run(png('c'))));
+  });
+
+  it('keeps the name of the generator, and noise that is its own', async () => {
+    const abort = new AbortController();
+    const until = (event: GenerateEvent): void => void (event.type === 'text' && abort.abort());
+    await run({ ...png('a'), seed: 42, rng: 'torch' }, { signal: abort.signal, until });
+    const saved = await readLatents(at('a.latents.safetensors'));
+    expect(saved.request.rng).toBe('torch');
+    expect(saved.latents).toEqual(torchGenerator(42).randn(6 * 2 * 2 * 3));
+    const resumed = await run({ resume: at('a.latents.safetensors'), out: at('b/'), format: 'png' });
+    expect(resumed.events[0]).toMatchObject({ request: { rng: 'torch' } });
+    expect(framesOf(resumed)).toEqual(framesOf(await run({ ...png('c'), seed: 42, rng: 'torch' })));
+  });
+
+  it('resumes files written before there was a choice of generators', async () => {
+    const { pipeline } = closedFormPipeline();
+    const whole = framesOf(await run({ ...png('a'), saveLatents: at('a.safetensors') }, { pipeline }));
+    const { latents, shape, request, step, model } = await readLatents(at('a.safetensors'));
+    const { rng: _, ...older } = request;
+    await writeLatents(at('older.safetensors'), { latents, shape, request: older as SamplingRequest, step, model });
+    const resumed = await run({ resume: at('older.safetensors'), out: at('b/') }, { pipeline });
+    expect(resumed.events[0]).toMatchObject({ request: { rng: 'counter' } });
+    expect(framesOf(resumed)).toEqual(whole);
   });
 
   it('while decoding leaves latents and no video', async () => {

@@ -31,6 +31,7 @@ it('passes on every recorded set', { timeout: 300_000 }, async () => {
     'manifests/vae_v2': 264,
     'pickles/pickles': 68,
     pipeline: 24,
+    rng_torch_cpu: 41,
     scheduler: 24,
     stepllm: 7,
     tables: 16,
@@ -108,6 +109,24 @@ describe('a directory that is not as recorded', () => {
       { set: 'scheduler', note: 'sigmas_50_7' },
       { set: 'tables', note: 'sin64' },
     ]);
+  });
+
+  it('fails at noise that differs in its last bit or in the sign of zero, at unknown draws, and at a seed without any', async () => {
+    const dir = directory('noise', ['rng_torch_cpu.json', 'rng_torch_cpu.safetensors']);
+    expect(await failures(dir)).toEqual([]);
+    await rewrite(dir, 'rng_torch_cpu', (tensor, data) => {
+      const bits = new Uint32Array(data.buffer, data.byteOffset, data.length);
+      if (tensor === 'seed1_17') bits[16]!++;
+      if (tensor === 'seed0_bf16_3x4x8x6') bits[data.indexOf(0)] = 0x80000000;
+      return data;
+    });
+    expect(await failures(dir)).toMatchObject([{ set: 'rng_torch_cpu', note: 'seed0_bf16_3x4x8x6, seed1_17' }]);
+    await rewrite(dir, 'rng_torch_cpu', (tensor, data) => (tensor.startsWith('seed1_') ? undefined : data));
+    expect((await failures(dir))[0]?.note).toContain('draws of seed 1');
+    await writeSafetensors(join(dir, 'rng_torch_cpu.safetensors'), [
+      { name: 'seed1_gamma_3', dtype: 'F32', shape: [1], data: Float32Array.of(1) },
+    ]);
+    expect((await failures(dir))[0]?.note).toMatch(/draws that this program knows, got seed1_gamma_3/);
   });
 
   it('fails at a tensor that is missing, and at one that nothing computes', async () => {

@@ -76,12 +76,14 @@ describe('refused', () => {
     ],
     [{ prompt, size: 128 }, 'generate: size must be HEIGHTxWIDTH in multiples of 16, got 128'],
     [{ prompt, format: 'mp5' }, 'generate: format must be one of mp4, webm, gif, webp, png, got mp5 (try mp4)'],
+    [{ prompt, rng: 'troch' }, 'generate: rng must be one of counter, torch, torch-bf16, got troch (try torch)'],
     [{ prompt, device: 'gpu' }, 'generate: device must be one of cpu, webgpu, cuda, got gpu (try cpu)'],
     [{ prompt, model: '' }, 'generate: model must be a model directory or the name of a shipped model'],
     [{ prompt, fps: 0 }, 'generate: fps must be a number from 0.1 to 240, got 0'],
     [{ prompt, stpes: 3 }, 'generate: stpes is not a field of a request (try steps)'],
     [{ prompt, colour: 3 }, 'generate: colour is not a field of a request'],
     [{ resume: 'a', prompt }, 'generate: prompt must not be given with resume, whose file holds it, got a red apple'],
+    [{ resume: 'a', rng: 'torch' }, 'generate: rng must not be given with resume, whose file holds it, got torch'],
     [{ resume: 'a', seed: 4 }, 'generate: seed must not be given with resume, whose file holds it, got 4'],
     ['a red apple', 'generate: request must be an object, got a red apple'],
     [null, 'generate: request must be an object, got null'],
@@ -127,7 +129,8 @@ describe('fillRequest', () => {
       width: 320,
       steps: 7,
       negativePrompt: '',
+      rng: 'counter',
     });
-    expect(fillRequest({ prompt }, PRESETS.mini)).toEqual({ ...PRESETS.mini, prompt });
+    expect(fillRequest({ prompt, rng: 'torch' }, PRESETS.mini)).toEqual({ ...PRESETS.mini, prompt, rng: 'torch' });
   });
 });
