@@ -2,6 +2,7 @@
  * Both text encoders as sides of a comparison, at one text of full length.
  */
 import { gaussian } from '../../src/diffusion/noise.ts';
+import { flopsOf } from '../../src/graph-flops.ts';
 import { Scope } from '../../src/nn/scope.ts';
 import { compile } from '../../src/runtime/compile.ts';
 import { float32, floats, int32, type Value, type Values } from '../../src/runtime/value.ts';
@@ -12,7 +13,6 @@ import { stepLlm } from '../../src/text/step-llm.ts';
 import { initialValues } from '../../src/train/parameters.ts';
 import { parseConfig } from '../../src/weights/component-config.ts';
 import type { Comparison } from './compared-denoiser.ts';
-import { flopsOf } from './graph-flops.ts';
 import type { PeerModel } from './pytorch-peer.ts';
 
 type Size = { readonly width: number; readonly layers: number; readonly threads: number };

@@ -3,6 +3,7 @@
  * Groups of 32 channels are fixed in the official code, so widths are multiples of 32.
  */
 import { gaussian } from '../../src/diffusion/noise.ts';
+import { decodeFlops, flopsOf } from '../../src/graph-flops.ts';
 import { Scope } from '../../src/nn/scope.ts';
 import { float32, type Value } from '../../src/runtime/value.ts';
 import { add, input, mean, mul, sizeOf, square, sub } from '../../src/tensor/index.ts';
@@ -13,7 +14,6 @@ import { loadVae } from '../../src/vae/load.ts';
 import { klDivergence, samplePosterior, splitMoments } from '../../src/vae/posterior.ts';
 import { parseConfig, type VaeConfig } from '../../src/weights/component-config.ts';
 import type { Comparison } from './compared-denoiser.ts';
-import { decodeFlops, flopsOf } from './graph-flops.ts';
 import { randomVae } from './random-checkpoint.ts';
 import { trainingStep } from './training-step.ts';
 
