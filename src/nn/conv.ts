@@ -21,11 +21,16 @@ export function conv2dLayer(
   return (x) => conv2d(x, weight, bias, pads, stride);
 }
 
+/** Puts the `count` frames that went before in front of x [B, T, C, H, W]. */
+export type Past = (x: Tensor, count: number) => Tensor;
+
 export type CausalOptions = {
   readonly kernel: 1 | 3;
   /** In time, rows and columns alike. */
   readonly stride?: 1 | 2;
   readonly initial?: Initial;
+  /** What went before the first frame where x is a piece of a longer run of frames; zeros unless given. */
+  readonly past?: Past | undefined;
 };
 
 /**
@@ -34,31 +39,33 @@ export type CausalOptions = {
  */
 export function causalConv(scope: Scope, channels: readonly [number, number], options: CausalOptions): Module {
   const [inChannels, outChannels] = channels;
-  const { kernel, stride = 1, initial } = options;
+  const { kernel, stride = 1, initial, past } = options;
   const shape = [outChannels, inChannels, kernel, kernel, kernel];
   const weight = scope.parameter('weight', shape, initial ?? { ...fanIn(inChannels * kernel ** 2), lastOf: 2 });
   const bias = scope.parameter('bias', [outChannels], ZEROS);
 
-  const layer: CausalLayer = { weight, bias, kernel, stride };
+  const layer: CausalLayer = { weight, bias, kernel, stride, past: kernel > 1 ? past : undefined };
   return (x) =>
     scope.training && stride === 1 && kernel > 1 && dim(x.shape, 1) > 1 ? tapsOut(x, layer) : tapsIn(x, layer);
 }
 
-type CausalLayer = { weight: Tensor; bias: Tensor; kernel: number; stride: number };
+type CausalLayer = { weight: Tensor; bias: Tensor; kernel: number; stride: number; past: Past | undefined };
 
 /** A convolution a time tap over its own range of frames, summed: with weights known at compile time the fastest form. */
-function tapsIn(x: Tensor, { weight, bias, kernel, stride }: CausalLayer): Tensor {
+function tapsIn(x: Tensor, { weight, bias, kernel, stride, past }: CausalLayer): Tensor {
   const [batch, frames, inChannels, height, width] = x.shape as readonly [number, number, number, number, number];
   const outChannels = dim(weight.shape, 0);
   const outFrames = Math.floor((frames - 1) / stride) + 1;
-  const padded = pad(x, [0, kernel - 1, 0, 0, 0], [0, 0, 0, 0, 0]);
+  const padded = past?.(x, kernel - 1) ?? pad(x, [0, kernel - 1, 0, 0, 0], [0, 0, 0, 0, 0]);
   const tap = (k: number): Tensor => reshape(slice(weight, 2, k, k + 1), [outChannels, inChannels, kernel, kernel]);
   const shifted = (k: number): Tensor => {
     const range = slice(padded, 1, k, k + (outFrames - 1) * stride + 1, stride);
     return reshape(range, [batch * outFrames, inChannels, height, width]);
   };
   // A tap that sees nothing but the zero frames in front adds nothing.
-  const taps = [...Array(kernel).keys()].filter((k) => k + (outFrames - 1) * stride >= kernel - 1);
+  const taps = [...Array(kernel).keys()].filter(
+    (k) => past !== undefined || k + (outFrames - 1) * stride >= kernel - 1,
+  );
   const terms = taps.map((k, i) => conv2d(shifted(k), tap(k), i === 0 ? bias : undefined, edges(kernel), stride));
   const y = terms.reduce((a, b) => add(a, b));
   return reshape(y, [batch, outFrames, outChannels, dim(y.shape, 2), dim(y.shape, 3)]);

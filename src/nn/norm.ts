@@ -3,7 +3,23 @@
  */
 import { internalError } from '../errors.ts';
 import * as graph from '../tensor/index.ts';
-import { add, constant, dim, mul, reshape, sizeOf, type Tensor } from '../tensor/index.ts';
+import {
+  add,
+  concat,
+  constant,
+  dim,
+  expand,
+  mean,
+  mul,
+  reciprocal,
+  reshape,
+  sizeOf,
+  slice,
+  sqrt,
+  square,
+  sub,
+  type Tensor,
+} from '../tensor/index.ts';
 import type { Module } from './linear.ts';
 import { ONES, type Scope, ZEROS } from './scope.ts';
 
@@ -30,21 +46,45 @@ export function rmsNorm(scope: Scope, width: number, eps: number): Module {
   return (x) => graph.rmsNorm(x, weight, eps);
 }
 
-/** GroupNorm of each picture alone: x [N, C, H, W], statistics over (C / groups, H, W). */
+/** The `groupStatistics` that a norm takes for pictures laid out in groups, [N, groups, C / groups * H * W]. */
+export type GroupStatistics = (grouped: Tensor, eps: number) => Tensor;
+
+/** Mean and 1 / sqrt(variance + eps) of each group: [N, groups, width] -> [2, N, groups, 1]. */
+export function groupStatistics(grouped: Tensor, eps: number): Tensor {
+  const average = mean(grouped, [2]);
+  const centred = sub(grouped, reshape(average, [...average.shape, 1]));
+  const scale = reciprocal(sqrt(add(mean(square(centred), [2]), eps)));
+  const one = (x: Tensor): Tensor => reshape(x, [1, ...x.shape, 1]);
+  return concat([one(average), one(scale)], 0);
+}
+
+/** GroupNorm of each picture alone: x [N, C, H, W], statistics over (C / groups, H, W), or those that `statistics` names. */
 export function groupNorm(
   scope: Scope,
   channels: number,
-  options: { groups: number; eps?: number; gain?: number },
+  options: { groups: number; eps?: number; gain?: number; statistics?: GroupStatistics | undefined },
 ): Module {
-  const { groups, eps = 1e-5, gain = 1 } = options;
+  const { groups, eps = 1e-5, gain = 1, statistics } = options;
   if (channels % groups !== 0) throw internalError('groupNorm', `${channels} channels must divide into groups`, groups);
   const weight = scope.parameter('weight', [channels], { constant: gain });
   const bias = scope.parameter('bias', [channels], ZEROS);
+  const perChannel = [channels, 1, 1];
   return (x) => {
     const pictures = dim(x.shape, 0);
     const width = sizeOf(x.shape) / pictures / groups;
-    const unit = graph.layerNorm(reshape(x, [pictures, groups, width]), ones(width), undefined, eps);
-    const perChannel = [channels, 1, 1];
+    const grouped = reshape(x, [pictures, groups, width]);
+    if (statistics !== undefined) {
+      const taken = statistics(grouped, eps);
+      // One scale and shift a channel, so that pictures are passed over once.
+      const spread = (from: number): Tensor =>
+        reshape(expand(slice(taken, 0, from, from + 1), [1, pictures, groups, channels / groups]), [
+          pictures,
+          ...perChannel,
+        ]);
+      const scale = mul(spread(1), reshape(weight, perChannel));
+      return add(mul(x, scale), sub(reshape(bias, perChannel), mul(spread(0), scale)));
+    }
+    const unit = graph.layerNorm(grouped, ones(width), undefined, eps);
     return add(mul(reshape(unit, x.shape), reshape(weight, perChannel)), reshape(bias, perChannel));
   };
 }

@@ -3,9 +3,9 @@
  * All features are [B, T, C, H, W].
  */
 
-import { causalConv, conv2dLayer, perFrame, repeatFrames } from '../nn/conv.ts';
+import { causalConv, conv2dLayer, type Past, perFrame, repeatFrames } from '../nn/conv.ts';
 import type { Module } from '../nn/linear.ts';
-import { groupNorm } from '../nn/norm.ts';
+import { type GroupStatistics, groupNorm } from '../nn/norm.ts';
 import { type Scope, ZEROS } from '../nn/scope.ts';
 import {
   type AttentionForm,
@@ -22,19 +22,29 @@ import {
   upsampleNearest,
 } from '../tensor/index.ts';
 import { causalAttention } from './causal-attention.ts';
-import type { VaeConfig } from './config.ts';
 
-export const norm = (scope: Scope, channels: number, config: VaeConfig, gain = 1): Module =>
-  perFrame(groupNorm(scope, channels, { groups: config.num_groups, gain }));
+/** What all blocks of a network share. */
+export type BlockConfig = {
+  readonly num_groups: number;
+  /** Where norms take their statistics from; their own input, unless given. */
+  readonly statistics?: GroupStatistics | undefined;
+  /** What convolutions see before the first frame; zeros, unless given. */
+  readonly past?: Past | undefined;
+};
+
+export const norm = (scope: Scope, channels: number, config: BlockConfig, gain = 1): Module =>
+  perFrame(groupNorm(scope, channels, { groups: config.num_groups, statistics: config.statistics, gain }));
 
 /** x + conv2(silu(norm2(conv1(silu(norm1(x)))))), x through a 1x1x1 shortcut where the channels differ. */
-export function resnetBlock(scope: Scope, channels: readonly [number, number], config: VaeConfig): Module {
+export function resnetBlock(scope: Scope, channels: readonly [number, number], config: BlockConfig): Module {
   const [inChannels, outChannels] = channels;
+  const { past } = config;
   const norm1 = norm(scope.at('norm1'), inChannels, config);
-  const conv1 = causalConv(scope.at('conv1').at('conv'), channels, { kernel: 3 });
+  const conv1 = causalConv(scope.at('conv1').at('conv'), channels, { kernel: 3, past });
   const norm2 = norm(scope.at('norm2'), outChannels, config);
   // Starting at zero, every block begins as the identity.
-  const conv2 = causalConv(scope.at('conv2').at('conv'), [outChannels, outChannels], { kernel: 3, initial: ZEROS });
+  const identity = { kernel: 3, initial: ZEROS, past } as const;
+  const conv2 = causalConv(scope.at('conv2').at('conv'), [outChannels, outChannels], identity);
   const shortcut =
     inChannels === outChannels
       ? (x: Tensor): Tensor => x
@@ -43,7 +53,7 @@ export function resnetBlock(scope: Scope, channels: readonly [number, number], c
 }
 
 /** Attention of one head over all tokens of all frames, causal in raster order (frame, row, column), plus x. */
-export function attentionBlock(scope: Scope, channels: number, config: VaeConfig, form: AttentionForm): Module {
+export function attentionBlock(scope: Scope, channels: number, config: BlockConfig, form: AttentionForm): Module {
   const normed = norm(scope.at('norm'), channels, config);
   const [q, k, v] = ['q', 'k', 'v'].map((name) =>
     causalConv(scope.at(name).at('conv'), [channels, channels], { kernel: 1 }),
@@ -74,11 +84,12 @@ export function upsample2d(scope: Scope, channels: number): Module {
 }
 
 /** Twice the time (where `repeats` is set), height and width, then silu(norm2(conv2(silu(norm1(conv1(x))))) + x) + x: the input counts twice. */
-export function upsample3d(scope: Scope, channels: number, config: VaeConfig, repeats: boolean): Module {
+export function upsample3d(scope: Scope, channels: number, config: BlockConfig, repeats: boolean): Module {
   const own = scope.at('conv3d');
-  const conv1 = causalConv(own.at('conv1').at('conv'), [channels, channels], { kernel: 3 });
+  const options = { kernel: 3, past: config.past } as const;
+  const conv1 = causalConv(own.at('conv1').at('conv'), [channels, channels], options);
   const norm1 = norm(own.at('norm1'), channels, config);
-  const conv2 = causalConv(own.at('conv2').at('conv'), [channels, channels], { kernel: 3 });
+  const conv2 = causalConv(own.at('conv2').at('conv'), [channels, channels], options);
   const norm2 = norm(own.at('norm2'), channels, config, 0);
   const enlarge = perFrame(upsampleNearest);
   return (input) => {

@@ -8,13 +8,14 @@ import { compile } from '../runtime/compile.ts';
 import { compileCache } from '../runtime/compile-cache.ts';
 import { capabilitiesOf, type Device } from '../runtime/device.ts';
 import { float32, floats } from '../runtime/value.ts';
+import { planWeights } from '../runtime/weight-plan.ts';
 import { input, type Shape, type Tensor } from '../tensor/index.ts';
 import { checkComponent, type OpenedComponent, openComponent } from '../weights/checkpoint.ts';
 import { storedWeights } from '../weights/stored-weights.ts';
 import type { TensorSource } from '../weights/tensor-entry.ts';
+import { chunkDecoder, type DecodeRetry } from './chunk-decoder.ts';
 import { blendSeams, encodedFrames, latentChunks, pixelChunks } from './chunks.ts';
 import { SPATIAL_FACTOR, type VaeConfig } from './config.ts';
-import { decoder } from './decoder.ts';
 import { encoder } from './encoder.ts';
 import { latentScale } from './latent-scale.ts';
 import { drawLatents } from './posterior.ts';
@@ -33,7 +34,8 @@ export interface Vae {
   readonly config: VaeConfig;
   /**
    * Latents [F, z, h, w] flat, as the denoiser has them → pixels in pieces [T, 3, 16h, 16w] flat, in order, not clamped,
-   * seams blended. Each piece is decoded when it is asked for. Throws an input error where the shape does not fit the model.
+   * seams blended. Each piece is decoded when it is asked for, in parts where the whole does not fit into memory.
+   * Throws an input error where the shape does not fit the model, or no plan fits the memory; an environment error where memory runs out for good.
    */
   decode(latents: Float32Array, shape: VaeLatentShape): AsyncGenerator<Float32Array, void, void>;
   /**
@@ -50,13 +52,22 @@ export interface Vae {
   close(): Promise<void>;
 }
 
-type LoadOptions = { readonly device: Device; readonly threads?: number | undefined };
+export type VaeOptions = {
+  readonly device: Device;
+  readonly threads?: number | undefined;
+  /** Bytes that decoding may add to the process; what is free when it begins, unless given. */
+  readonly memory?: number | undefined;
+  /** Largest side of a tile in pixels, whatever the memory. */
+  readonly tile?: number | undefined;
+  /** Memory ran out; decoding goes on in smaller parts. */
+  readonly onRetry?: ((retry: DecodeRetry) => void) | undefined;
+};
 
 /** Whole chunks and the shorter last one. */
 const KEPT_GRAPHS = 2;
 
 /** Opens the VAE of checkpoint directory `dir` and checks that it holds exactly the tensors of its config; weights are read on first use. */
-export async function loadVae(dir: string, options: LoadOptions): Promise<Vae> {
+export async function loadVae(dir: string, options: VaeOptions): Promise<Vae> {
   const component = await openComponent(dir, 'vae');
   checkComponent(component);
   return runVae(component, options);
@@ -65,13 +76,23 @@ export async function loadVae(dir: string, options: LoadOptions): Promise<Vae> {
 /** As `loadVae`, of a component already opened and checked. */
 export function runVae(
   { config, source }: Pick<OpenedComponent<'vae'>, 'config' | 'source'>,
-  options: LoadOptions,
+  options: VaeOptions,
 ): Vae {
   const form = capabilitiesOf(options.device).attention;
   const scale = latentScale(config);
-  const decodeChunk = chunkCoder(part(source, 'decoder'), options, (x) =>
-    decoder(new Scope().at('decoder'), config, { form })(x),
-  );
+  const decoderSource = part(source, 'decoder');
+  const decodeChunk = chunkDecoder({
+    config,
+    form,
+    tile: options.tile,
+    memory: () => options.memory ?? process.availableMemory(),
+    onRetry: options.onRetry,
+    compile: async (segment, { large }) => {
+      const { device, threads } = options;
+      const weights = await (large ? planWeights(decoderSource, 'external') : storedWeights(decoderSource));
+      return compile(segment, { device, threads, weights, ...(large && { memoryArena: false }) });
+    },
+  });
   const encodeChunk = chunkCoder(part(source, 'encoder'), options, (x) =>
     encoder(new Scope().at('encoder'), config, form)(x),
   );
@@ -98,7 +119,7 @@ export function runVae(
         let from = 0;
         for (const length of latentChunks(frames)) {
           const chunk = scale.remove(cut(latents, [from, length], channels * height * width), height * width);
-          yield decodeChunk.run(chunk, [1, length, channels, height, width]);
+          yield decodeChunk.run(chunk, { frames: length, height, width });
           from += length;
         }
       }
@@ -117,7 +138,7 @@ export function runVae(
 }
 
 /** One half of the VAE over chunks of any size, compiled for each size that comes. */
-function chunkCoder(source: TensorSource, options: LoadOptions, forward: (x: Tensor) => Tensor) {
+function chunkCoder(source: TensorSource, options: VaeOptions, forward: (x: Tensor) => Tensor) {
   const graphs = compileCache<'y'>(KEPT_GRAPHS);
   const build = async (shape: Shape) =>
     compile(

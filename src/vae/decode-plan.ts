@@ -1,0 +1,144 @@
+/**
+ * How to decode a chunk in a given memory: whole; else its tail a few frames at a time, which changes nothing; else in
+ * tiles too, which is close to it. Decides from the graphs alone and runs nothing; does not know requests.
+ */
+import { inputError } from '../errors.ts';
+import { graphBytes } from '../runtime/live-bytes.ts';
+import type { AttentionForm } from '../tensor/index.ts';
+import { CHUNK_LATENTS, SPATIAL_FACTOR, type VaeConfig } from './config.ts';
+import {
+  headSegment,
+  LATENT_FEATURES,
+  TAIL_FACTOR,
+  TAIL_FRAMES,
+  tailSegment,
+  wholeSegment,
+} from './decoder-segments.ts';
+import { mostSpans, spanLength } from './tiles.ts';
+
+/** Size of the latents of one chunk or video. */
+export type LatentSize = { readonly frames: number; readonly height: number; readonly width: number };
+
+/** How one chunk is decoded. */
+export type DecodePlan = {
+  /** Whole: one graph. Else head and tail apart. */
+  readonly whole: boolean;
+  /** Features of the tail that go through at once, in frames: a divisor of those of a chunk. */
+  readonly slab: number;
+  /** Tiles of the tail, down and across. */
+  readonly tiles: readonly [rows: number, columns: number];
+  /** What decoding is estimated to add to the process at its peak. */
+  readonly peakBytes: number;
+  /** The same of the plan that needs least. */
+  readonly leastBytes: number;
+};
+
+/** Features that neighbouring tiles share: twice those that a tail's pixel sees to one side. */
+export const OVERLAP = 8;
+const BYTES = 4;
+/** Weights lie in the file's pages, and again in the layout that convolutions work in. */
+const WEIGHT_COPIES = 2;
+
+/** Frames of the tail's input for a chunk of latents. */
+export const tailFrames = (latentFrames: number): number => 2 * (2 * latentFrames - 1);
+
+/**
+ * The plan that is nearest to decoding whole within `memoryBytes`; `tile` bounds the side of a tile in pixels whatever the memory.
+ * `latents` is the whole video: its largest chunk counts.
+ * @throws input error that says the least memory that would do.
+ */
+export function decodePlan(
+  config: VaeConfig,
+  latents: LatentSize,
+  memoryBytes: number,
+  options: { readonly tile?: number | undefined; readonly form?: AttentionForm } = {},
+): DecodePlan {
+  const { tile, form = 'fused' } = options;
+  const chunk = { ...latents, frames: Math.min(latents.frames, CHUNK_LATENTS) };
+  const steps = ladder(chunk).filter((step) => tile === undefined || fitsTile(chunk, step, tile));
+  const last = steps.at(-1);
+  if (last === undefined) {
+    const [rows, columns] = ladder(chunk).at(-1)!.tiles;
+    const { height, width } = tileSize(chunk, [rows, columns]);
+    throw inputError(
+      'decode',
+      'tile must leave room for its overlaps',
+      tile,
+      `${TAIL_FACTOR * Math.max(height, width)} or more`,
+    );
+  }
+  const estimate = estimator(config, chunk, form);
+  const leastBytes = estimate(last);
+  for (const step of steps) {
+    const peakBytes = estimate(step);
+    if (peakBytes <= memoryBytes) return { ...step, peakBytes, leastBytes };
+  }
+  const size = `${chunk.height * SPATIAL_FACTOR}x${chunk.width * SPATIAL_FACTOR}`;
+  throw inputError(
+    'decode',
+    `memory must be at least ${megabytes(leastBytes)} for frames of ${size}`,
+    megabytes(memoryBytes),
+    'a smaller size, or more memory',
+  );
+}
+
+type Step = Pick<DecodePlan, 'whole' | 'slab' | 'tiles'>;
+
+/** All ways to decode a chunk, each needing less memory than the one before. */
+function ladder(chunk: LatentSize): Step[] {
+  const frames = tailFrames(chunk.frames);
+  const slabs = Array.from({ length: frames - 1 }, (_, i) => frames - 1 - i).filter((slab) => frames % slab === 0);
+  const steps: Step[] = [
+    { whole: true, slab: frames, tiles: [1, 1] },
+    ...slabs.map((slab) => ({ whole: false, slab, tiles: [1, 1] as const })),
+  ];
+  const { height, width } = tileSize(chunk, [1, 1]);
+  let [rows, columns] = [1, 1];
+  for (;;) {
+    const size = tileSize(chunk, [rows, columns]);
+    const canRows = rows < mostSpans(height, OVERLAP);
+    const canColumns = columns < mostSpans(width, OVERLAP);
+    if (!canRows && !canColumns) return steps;
+    if (canRows && (size.height > size.width || !canColumns)) rows++;
+    else columns++;
+    steps.push({ whole: false, slab: 1, tiles: [rows, columns] });
+  }
+}
+
+/** Features of one tile. */
+export const tileSize = (
+  chunk: LatentSize,
+  [rows, columns]: DecodePlan['tiles'],
+): { height: number; width: number } => ({
+  height: spanLength(chunk.height * LATENT_FEATURES, rows, OVERLAP),
+  width: spanLength(chunk.width * LATENT_FEATURES, columns, OVERLAP),
+});
+
+function fitsTile(chunk: LatentSize, { whole, tiles }: Step, tile: number): boolean {
+  const { height, width } = tileSize(chunk, tiles);
+  const side = TAIL_FACTOR * Math.max(height, width);
+  return side <= tile && (!whole || side <= tile);
+}
+
+/** Peak bytes of a step: the larger of head and tail, beside what lies in arrays between them. */
+function estimator(config: VaeConfig, chunk: LatentSize, form: AttentionForm): (step: Step) => number {
+  const { frames, height, width } = chunk;
+  const latents = [1, frames, config.z_channels, height, width];
+  const head = headSegment(config, form, latents).y!;
+  const features = head.shape.reduce((a, b) => a * b, BYTES);
+  const video = TAIL_FRAMES * tailFrames(frames) * 3 * height * width * SPATIAL_FACTOR ** 2 * BYTES;
+  const of = (segment: Parameters<typeof graphBytes>[0]): number => {
+    const { weights, live } = graphBytes(segment);
+    return WEIGHT_COPIES * weights + live;
+  };
+  const headBytes = of([head]);
+  return ({ whole, slab, tiles }) => {
+    if (whole) return of(Object.values(wholeSegment(config, form, latents)));
+    const size = tileSize(chunk, tiles);
+    const shape = [1, slab, head.shape[2]!, size.height, size.width];
+    const tail = of(Object.values(tailSegment(config, form, shape)));
+    return Math.max(headBytes, features + video + tail);
+  };
+}
+
+const megabytes = (bytes: number): string => `${Math.ceil(bytes / 2 ** 20)} MiB`;
