@@ -18,9 +18,10 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   runtime: ['onnx', 'tensor'],
   weights: ['runtime', 'onnx', 'tensor'],
   nn: ['weights', 'runtime', 'onnx', 'tensor'],
+  hub: ['weights', 'runtime', 'onnx', 'tensor'],
   ...Object.fromEntries(STAGES.map((stage) => [stage, SUBSTRATE])),
-  ...Object.fromEntries(COMPOSITION.map((layer) => [layer, [...COMPOSITION, ...STAGES, ...SUBSTRATE]])),
-  cli: [...COMPOSITION, ...STAGES, ...SUBSTRATE],
+  ...Object.fromEntries(COMPOSITION.map((layer) => [layer, [...COMPOSITION, ...STAGES, ...SUBSTRATE, 'hub']])),
+  cli: [...COMPOSITION, ...STAGES, ...SUBSTRATE, 'hub'],
 };
 
 /**

@@ -8,6 +8,7 @@ export { type LatentShape, readLatents, type SavedLatents, writeLatents } from '
 export { modelDirectory } from './model-directory.ts';
 export { loadPipeline, type Pipeline, type PipelineOptions } from './pipeline.ts';
 export { PRESETS, type Preset, presetOf } from './presets.ts';
+export { type PullEvent, type PullOptions, type PullRequest, pull, type Snapshot } from './pull.ts';
 export {
   type GenerateRequest,
   parseRequest,

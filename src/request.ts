@@ -77,7 +77,7 @@ const fields = {
     .meta({ value: FORMATS.join('|'), about: 'default: by the extension of --out' }),
   model: text('a model directory or the name of a shipped model').meta({
     value: 'DIR',
-    about: 'checkpoint directory, or a shipped model',
+    about: 'checkpoint directory, a shipped model, or OWNER/NAME after pull',
   }),
   device: z
     .enum(DEVICES, { error: `must be one of ${DEVICES.join(', ')}` })

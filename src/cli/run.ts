@@ -14,6 +14,7 @@ import { generateCommand } from './generate.ts';
 import { helpText, unknownCommand } from './help.ts';
 import { inspectCommand } from './inspect.ts';
 import { parityCommand } from './parity.ts';
+import { pullCommand } from './pull.ts';
 import { trainCommand } from './train.ts';
 
 /** In the order of the help text; the first is the default. */
@@ -21,6 +22,7 @@ const COMMANDS: readonly Command[] = [
   generateCommand,
   decodeCommand,
   inspectCommand,
+  pullCommand,
   dataCommand,
   trainCommand,
   evalCommand,

@@ -36,6 +36,16 @@ export type OpenedComponent<C extends Component> = {
 /** Folder of a component in checkpoint directory `dir`. */
 export const componentFolder = (dir: string, component: Component): string => join(dir, layout[component].folder);
 
+/** Folder of a component inside a checkpoint, and the names that its weight file (or index) may have, preferred first. */
+export function weightFileNames(component: Component): { folder: string; names: readonly string[] } {
+  const { folder, stems } = layout[component];
+  const names = [
+    ...stems.flatMap((stem) => [`${stem}.safetensors`, `${stem}.safetensors.index.json`]),
+    ...stems.map((stem) => `${stem}.bin`),
+  ];
+  return { folder, names };
+}
+
 /**
  * Opens one component of checkpoint directory `dir`: finds its files (safetensors, sharded or whole, before pickled ones), checks
  * their headers, reads the config, applies the key fix-ups. Tensors stay on disk. `checkComponent` then holds names and shapes
@@ -103,7 +113,6 @@ function toModuleNames(component: Component, path: string, stored: ReadonlyMap<s
 
 /** Path of the weight file (or index) in a component's folder; throws a checkpoint error that lists the names it may have. */
 export async function findWeights(folder: string, component: Component): Promise<string> {
-  const { stems } = layout[component];
   const present = await readdir(folder).catch((error) => {
     if (error.code !== 'ENOENT' && error.code !== 'ENOTDIR') throw missingFileError('checkpoint', folder, error);
     throw checkpointError(
@@ -113,10 +122,7 @@ export async function findWeights(folder: string, component: Component): Promise
       'a checkpoint directory in the official layout',
     );
   });
-  const candidates = [
-    ...stems.flatMap((stem) => [`${stem}.safetensors`, `${stem}.safetensors.index.json`]),
-    ...stems.map((stem) => `${stem}.bin`),
-  ];
+  const candidates = weightFileNames(component).names;
   const found = candidates.find((name) => present.includes(name));
   if (found !== undefined) return join(folder, found);
   const hint =
