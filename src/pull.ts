@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { inputError } from './errors.ts';
+import type { Environment } from './hub/cache-paths.ts';
 import { HUBS, type Hub, isRepositoryName } from './hub/hub.ts';
 import { huggingface } from './hub/huggingface.ts';
 import { modelscope } from './hub/modelscope.ts';
@@ -18,7 +19,8 @@ const requestSchema = z.strictObject({
   turbo: z.boolean().optional(),
   /** A hub's name, or the address of a mirror. */
   from: z
-    .union([z.enum(HUBS), z.url({ protocol: /^https?$/ })], { error: `must be one of ${HUBS.join(', ')}, or a URL` })
+    .string()
+    .refine(isHubOrUrl, { error: `must be one of ${HUBS.join(', ')}, or a URL` })
     .optional(),
   only: z
     .array(z.enum(components, { error: `must be some of ${components.join(',')}` }))
@@ -36,10 +38,8 @@ export type PullRequest = z.infer<typeof requestSchema>;
 
 export type PullOptions = Pick<
   SnapshotOptions,
-  'rangeBytes' | 'connections' | 'filesAtOnce' | 'patience' | 'retries' | 'pause' | 'signal' | 'onEvent'
+  'rangeBytes' | 'connections' | 'filesAtOnce' | 'patience' | 'retries' | 'pause' | 'signal' | 'onEvent' | 'env'
 > & {
-  /** Tokens, addresses and cache folders as the hubs' own libraries read them; the process's when absent. */
-  env?: Readonly<Record<string, string | undefined>> | undefined;
   /** What the user calls a field. */
   nameOf?: ((field: string) => string) | undefined;
 };
@@ -63,15 +63,19 @@ export async function pull(request: PullRequest, options: PullOptions = {}): Pro
   const repository = turbo && !isTurbo(given) ? `${given}-turbo` : given;
   const hub = await hubOf(env, from);
   const inOrder = only && components.filter((component) => only.includes(component));
-  const wanted = { ...rest, repository, revision, only: inOrder, texts: presetTexts(repository) };
+  const wanted = { ...rest, env, repository, revision, only: inOrder, texts: presetTexts(repository) };
   return isOffline(hub, env) ? offlineSnapshot(hub, wanted, env) : pullSnapshot(hub, wanted);
 }
 
-async function hubOf(env: NonNullable<PullOptions['env']>, from = 'huggingface'): Promise<Hub> {
+async function hubOf(env: Environment, from = 'huggingface'): Promise<Hub> {
   if (from === 'modelscope') return modelscope(env);
   if (from === 'huggingface') return huggingface(env);
   const isModelScope = /(^|\.)modelscope\.(cn|ai)$/.test(new URL(from).hostname);
   return isModelScope ? modelscope(env, from) : huggingface(env, from);
+}
+
+function isHubOrUrl(text: string): boolean {
+  return HUBS.some((name) => name === text) || (/^https?:\/\//.test(text) && URL.canParse(text));
 }
 
 const isTurbo = (repository: string): boolean => repository.endsWith('-turbo');

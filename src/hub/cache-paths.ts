@@ -6,7 +6,7 @@
  *   ModelScope     ROOT/models/OWNER--NAME/snapshots/REVISION/PATH, or where that exists from an older version
  *                  ROOT/{,hub/}models/OWNER/NAME/PATH with each dot of NAME as ___
  */
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { isRepositoryName } from './hub.ts';
@@ -80,8 +80,11 @@ function textOf(path: string): string | undefined {
   }
 }
 
-/** Entries of a folder that are not hidden; 0 where there is no folder. */
+/** Entries of a folder that are not hidden; 0 where there is no folder, or none that can be read. */
 function filesIn(folder: string): number {
-  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return 0;
-  return readdirSync(folder).filter((name) => !name.startsWith('.')).length;
+  try {
+    return readdirSync(folder).filter((name) => !name.startsWith('.')).length;
+  } catch {
+    return 0;
+  }
 }

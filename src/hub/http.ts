@@ -31,6 +31,8 @@ export type HttpOptions = {
   /** First pause between tries in milliseconds, doubled each time up to a minute. */
   pause?: number | undefined;
   signal?: AbortSignal | undefined;
+  /** Where proxies are named: HTTP_PROXY, HTTPS_PROXY, NO_PROXY, in small letters too. The process's when absent. */
+  env?: Readonly<Record<string, string | undefined>> | undefined;
 };
 
 export type Http = {
@@ -49,8 +51,12 @@ export type Http = {
 /** Opens connections lazily; `close` when done. */
 export function openHttp(options: HttpOptions): Http {
   const { patience = 60_000, retries = 6, pause = 500, signal, tokenHint } = options;
-  const timeouts = { connect: { timeout: patience }, headersTimeout: patience, bodyTimeout: patience };
-  const dispatcher = new EnvHttpProxyAgent(timeouts);
+  const dispatcher = new EnvHttpProxyAgent({
+    connect: { timeout: patience },
+    headersTimeout: patience,
+    bodyTimeout: patience,
+    ...proxiesOf(options.env ?? process.env),
+  });
   const http: Http = {
     async request(url, headers = {}) {
       const all = { 'user-agent': 'step-video', 'accept-encoding': 'identity', ...options.headers, ...headers };
@@ -97,6 +103,11 @@ export function openHttp(options: HttpOptions): Http {
     close: () => dispatcher.close(),
   };
   return http;
+}
+
+function proxiesOf(env: NonNullable<HttpOptions['env']>) {
+  const named = (name: string): string => env[name.toLowerCase()] ?? env[name] ?? '';
+  return { httpProxy: named('HTTP_PROXY'), httpsProxy: named('HTTPS_PROXY'), noProxy: named('NO_PROXY') };
 }
 
 /** The error for an answer that some other server gave: a login page, a company's proxy, a wrong address. */

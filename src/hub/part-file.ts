@@ -16,11 +16,9 @@ export type PartFile = {
   received(): number;
   missing(): Interval[];
   write(bytes: Uint8Array, position: number): Promise<void>;
-  /** Counts [start, end) as absent again. */
+  /** Counts all bytes as absent again. */
   forget(): void;
-  /** Puts bytes, then the record of them, on the disk. */
-  save(): Promise<void>;
-  /** Saves and closes. */
+  /** Puts bytes, then the record of them, on the disk, and closes. */
   close(): Promise<void>;
 };
 
@@ -53,8 +51,9 @@ export async function openPart(path: string, key: PartKey): Promise<PartFile> {
   if (done.length === 0) await removePart(path);
   const file: FileHandle = await open(path, done.length === 0 ? 'w+' : 'r+');
   await file.truncate(key.size);
-  let savedAt = Date.now();
   let saving: Promise<void> | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  let failure: unknown;
   const write = async (): Promise<void> => {
     // The record first, the sync second: bytes that arrive meanwhile are not in the record.
     const state = JSON.stringify({ ...key, done });
@@ -62,7 +61,6 @@ export async function openPart(path: string, key: PartKey): Promise<PartFile> {
     const fresh = `${statePath(path)}.tmp`;
     await writeFile(fresh, state);
     await rename(fresh, statePath(path));
-    savedAt = Date.now();
   };
   const save = (): Promise<void> => {
     saving ??= write().finally(() => {
@@ -75,17 +73,23 @@ export async function openPart(path: string, key: PartKey): Promise<PartFile> {
     received: () => lengthOf(done),
     missing: () => missingIntervals(done, key.size),
     async write(bytes, position) {
+      if (failure !== undefined) throw failure;
       for (let at = 0; at < bytes.length; ) {
         at += (await file.write(bytes, at, bytes.length - at, position + at)).bytesWritten;
       }
       done = addInterval(done, [position, position + bytes.length]);
-      if (Date.now() - savedAt > SAVE_EVERY) await save();
+      timer ??= setTimeout(() => {
+        timer = undefined;
+        save().catch((error) => {
+          failure = error;
+        });
+      }, SAVE_EVERY);
     },
     forget() {
       done = [];
     },
-    save,
     async close() {
+      clearTimeout(timer);
       try {
         await saving;
         await save();

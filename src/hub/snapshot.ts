@@ -7,6 +7,7 @@ import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Component } from '../weights/component-config.ts';
+import type { Environment } from './cache-paths.ts';
 import { requireSpace, writingError } from './disk-space.ts';
 import { ChangedFile, fetchMissing } from './download.ts';
 import { type Http, OP, openHttp, stoppedBy } from './http.ts';
@@ -43,10 +44,13 @@ export type SnapshotOptions = {
   /** Connections for one file, and files at once. */
   connections?: number | undefined;
   filesAtOnce?: number | undefined;
+  /** Milliseconds without a byte, failed tries in a row, first pause in milliseconds: see `openHttp`. */
   patience?: number | undefined;
   retries?: number | undefined;
   pause?: number | undefined;
   signal?: AbortSignal | undefined;
+  /** Tokens, addresses, proxies and cache folders as the hubs' own libraries read them; the process's when absent. */
+  env?: Environment | undefined;
   onEvent?: ((event: PullEvent) => void) | undefined;
 };
 

@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 export const REPOSITORY = 'stepfun-ai/stepvideo-t2v';
 export const COMMIT = 'c0ffee00'.repeat(5);
@@ -23,7 +24,7 @@ export type Faults = {
   statuses: number[];
   /** Milliseconds before an answer to a large file begins; `slow` times. */
   delay?: { milliseconds: number; times: number };
-  /** Sends so many bytes of large files, then nothing until `release`. */
+  /** Sends so many bytes of large files, then nothing while this stands. */
   hold?: { after: number };
   /** Sends other bytes than listed. */
   corrupt?: string;
@@ -49,7 +50,6 @@ export type FakeHub = {
   seenElsewhere: Seen[];
   /** Bytes of large files that were sent. */
   sent(): number;
-  release(): void;
   close(): Promise<void>;
 };
 
@@ -61,12 +61,13 @@ const PAGE = 4;
 
 export async function startHub(files: ReadonlyMap<string, Buffer>, repository = REPOSITORY): Promise<FakeHub> {
   let bytesSent = 0;
-  let releaseAll = (): void => {};
-  const released = new Promise<void>((resolve) => {
-    releaseAll = resolve;
-  });
   const faults: Faults = { drop: 0, statuses: [] };
-  const hub = { files: new Map(files), faults, seen: [] as Seen[], seenElsewhere: [] as Seen[] };
+  const hub: Pick<FakeHub, 'files' | 'faults' | 'seen' | 'seenElsewhere'> = {
+    files: new Map(files),
+    faults,
+    seen: [],
+    seenElsewhere: [],
+  };
 
   const json = (response: ServerResponse, status: number, body: unknown, headers = {}): void => {
     response.writeHead(status, { 'content-type': 'application/json; charset=utf-8', ...headers });
@@ -90,7 +91,7 @@ export async function startHub(files: ReadonlyMap<string, Buffer>, repository = 
       if (status !== undefined) return json(response, status, { error: 'try later' }, { 'retry-after': '0' });
       if (faults.htmlFiles) return page(response);
       if (faults.delay && faults.delay.times-- > 0) {
-        await new Promise((resolve) => setTimeout(resolve, faults.delay?.milliseconds));
+        await sleep(faults.delay.milliseconds);
       }
     }
     const bytes = faults.corrupt === path ? Buffer.from(listed).fill(7, listed.length >> 1) : listed;
@@ -109,10 +110,10 @@ export async function startHub(files: ReadonlyMap<string, Buffer>, repository = 
     for (let at = start; at < until; ) {
       const to = Math.min(until, at + 64 * 1024);
       if (isLarge(path)) {
-        if (faults.hold && bytesSent >= faults.hold.after) await released;
+        while (faults.hold && bytesSent >= faults.hold.after && !response.destroyed) await sleep(20);
+        if (response.destroyed) return;
         bytesSent += to - at;
       }
-      if (response.destroyed) return;
       response.write(bytes.subarray(at, to));
       at = to;
       await new Promise((resolve) => setImmediate(resolve));
@@ -172,16 +173,14 @@ export async function startHub(files: ReadonlyMap<string, Buffer>, repository = 
   };
   const server = createServer((request, response) => void serve(request, response));
   const url = await listen(server);
-  return {
-    ...hub,
+  // The same object, so that a test may put other files into it.
+  return Object.assign(hub, {
     url,
     sent: () => bytesSent,
-    release: () => releaseAll(),
     async close() {
-      releaseAll();
       await Promise.all([server, elsewhere].map(stop));
     },
-  };
+  });
 }
 
 const sizeOf = (path: string, bytes: Buffer, { claim }: Faults): number =>

@@ -1,5 +1,7 @@
 /** Whole pulls from a local hub that speaks both hubs' HTTP, when all goes well: what is fetched, where it lies, what it costs. */
 import { existsSync, lstatSync, mkdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { PRESETS, presetOf } from '../../src/presets.ts';
@@ -98,6 +100,30 @@ it('a URL is a mirror of Hugging Face, and gets no token', async () => {
   );
   expect(hub.seen.length).toBeGreaterThan(2);
   expect(hub.seen.every(({ authorization }) => authorization === undefined)).toBe(true);
+});
+
+it('goes through the proxy of the environment, redirects included', async () => {
+  const tunnels: string[] = [];
+  const proxy = createServer().on('connect', (request, socket, head) => {
+    tunnels.push(request.url ?? '');
+    const [host, port] = (request.url ?? '').split(':');
+    // The hub is known to the proxy alone.
+    const to = host === 'hub.invalid' ? Number(new URL(hub.url).port) : Number(port);
+    const onward = connect(to, '127.0.0.1', () => {
+      socket.write('HTTP/1.1 200 Connection Established\r\n\r\n');
+      onward.write(head);
+      onward.pipe(socket).pipe(onward);
+    });
+    for (const end of [socket, onward]) end.on('error', () => {});
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  const { env } = cacheOfItsOwn('http://hub.invalid');
+  const HTTP_PROXY = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+  const { files: count } = await pull({ repository: REPOSITORY, only: ['vae'] }, { env: { ...env, HTTP_PROXY } });
+  expect(count).toBe(2);
+  expect(new Set(tunnels.map((at) => at.split(':')[0]))).toEqual(new Set(['hub.invalid', '127.0.0.1']));
+  proxy.closeAllConnections();
+  await new Promise((resolve) => proxy.close(resolve));
 });
 
 it('takes the token that logging in to Hugging Face has left', async () => {

@@ -84,5 +84,5 @@ export function cacheOfItsOwn(endpoint: string): { home: string; env: Record<str
 /** Names below `folder` that belong to unfinished files. */
 export const leftovers = (folder: string): string[] =>
   readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) =>
-    /\.(part|lock|tmp|json\.tmp)|\.moving/.test(name),
+    /\.(part|lock|tmp)$|\.part\.json$|\.moving$/.test(name),
   );

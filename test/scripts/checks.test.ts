@@ -42,6 +42,7 @@ describe('layers', () => {
     ['src/generate.ts', 'src/request.ts'],
     ['src/train/trainer.ts', 'src/vae/encoder.ts'],
     ['src/cli/run.ts', 'src/generate.ts'],
+    ['src/hub/selection.ts', 'src/weights/checkpoint.ts'],
   ])('%s may import %s', (from, to) => expect(layerViolation(from, to)).toBeUndefined());
 
   it.each([
@@ -51,6 +52,8 @@ describe('layers', () => {
     ['src/dit/model.ts', 'src/generate.ts'],
     ['src/generate.ts', 'src/cli/run.ts'],
     ['src/errors.ts', 'src/tensor/shape.ts'],
+    ['src/weights/checkpoint.ts', 'src/hub/hub.ts'],
+    ['src/dit/model.ts', 'src/hub/hub.ts'],
     ['src/gui/window.ts', 'src/generate.ts'],
   ])('%s must not import %s', (from, to) => expect(layerViolation(from, to)).toContain(from));
 
