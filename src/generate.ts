@@ -18,6 +18,7 @@ import { type Plan, planGeneration, startingPoint } from './plan.ts';
 import { type Preset, presetOf } from './presets.ts';
 import { type GenerateRequest, parseRequest, type SamplingRequest } from './request.ts';
 import { settleDevice } from './runtime/settle-device.ts';
+import type { DecodeRetry } from './vae/load.ts';
 import { encodeVideo } from './video/encode.ts';
 import { framesFromDecoded } from './video/pixels.ts';
 
@@ -48,6 +49,8 @@ export type GenerateEvent =
     }
   /** Latents after `step` steps are safe in `path`: before decoding, or because the run was stopped. */
   | { type: 'latents'; path: string; step: number }
+  /** Memory ran out while decoding, which went on with the same frames in smaller parts. */
+  | ({ type: 'retry' } & DecodeRetry)
   /** RGB8 [height, width, 3]. */
   | { type: 'frame'; index: number; frames: number; rgb: Uint8Array }
   | { type: 'done'; path: string; frames: number; bytes: number; seconds: number; latents: string | undefined };
@@ -116,7 +119,7 @@ export async function* generate(
     await save(plan, pipeline, { latents, step, shape: start.shape });
     yield { type: 'latents', path: plan.latentsFile, step };
 
-    const file = yield* decodeToFile(pipeline, plan, { latents, shape: start.shape, signal });
+    const file = yield* decodeToFile(pipeline, plan, { latents, shape: start.shape, tile: request.tile, signal });
     if (!plan.keepLatents) await rm(plan.latentsFile, { force: true });
     const kept = plan.keepLatents ? plan.latentsFile : undefined;
     yield { type: 'done', path: file.path, frames: file.frames, bytes: file.bytes, seconds: clock(), latents: kept };
@@ -157,10 +160,15 @@ async function save(plan: Plan, pipeline: Pipeline, position: Position): Promise
   return true;
 }
 
-type Decoding = { latents: Float32Array; shape: LatentShape; signal: AbortSignal | undefined };
+type Decoding = {
+  latents: Float32Array;
+  shape: LatentShape;
+  tile: number | undefined;
+  signal: AbortSignal | undefined;
+};
 
 /** Decodes chunk by chunk into the encoder, which works on earlier frames meanwhile. */
-async function* decodeToFile(pipeline: Pipeline, plan: Plan, { latents, shape, signal }: Decoding) {
+async function* decodeToFile(pipeline: Pipeline, plan: Plan, { latents, shape, tile, signal }: Decoding) {
   const { sampling, out, format } = plan;
   const { height, width, fps, frames } = sampling;
   const metadata = Object.fromEntries(Object.entries(sampling).map(([name, value]) => [name, String(value)]));
@@ -176,9 +184,12 @@ async function* decodeToFile(pipeline: Pipeline, plan: Plan, { latents, shape, s
   });
   try {
     let index = 0;
-    for await (const chunk of pipeline.decode(latents, shape)) {
+    const retries: DecodeRetry[] = [];
+    const onRetry = (retry: DecodeRetry): void => void retries.push(retry);
+    for await (const chunk of pipeline.decode(latents, shape, { tile, onRetry })) {
       await pendingEvents();
       stopIfAborted(signal);
+      for (const retry of retries.splice(0)) yield { type: 'retry', ...retry } as const;
       for (const rgb of framesFromDecoded(chunk, { frames: chunk.length / (3 * height * width), height, width })) {
         await queue.push(rgb);
         if (failure) throw failure.error;

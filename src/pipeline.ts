@@ -10,7 +10,7 @@ import { loadTokenizers } from './prompt/tokenize.ts';
 import type { Device } from './runtime/device.ts';
 import type { TextEmbedding } from './text/encode.ts';
 import { loadTextEncoders } from './text/load.ts';
-import { loadVae } from './vae/load.ts';
+import { type DecodeOptions, loadVae } from './vae/load.ts';
 import type { HunyuanClipConfig, StepLlmConfig, TransformerConfig, VaeConfig } from './weights/component-config.ts';
 
 /** A model that turns text and latents into frames. `Text` is private to it: what one verb makes and another takes. */
@@ -33,7 +33,7 @@ export interface Pipeline<Text = unknown> {
     text: Text;
   }): Promise<Float32Array>;
   /** latents float32 [F, C, h, w] flat → float32 chunks [T, 3, H, W] flat in about [-1, 1], in order of time. */
-  decode(latents: Float32Array, shape: LatentShape): AsyncIterable<Float32Array>;
+  decode(latents: Float32Array, shape: LatentShape, options?: DecodeOptions): AsyncIterable<Float32Array>;
   /** Frees every network; the pipeline cannot be used afterwards. */
   close(): Promise<void>;
 }
@@ -70,9 +70,9 @@ export async function loadPipeline(directory: string, options: PipelineOptions):
       return text;
     },
     velocity: (call) => dit.velocity(call),
-    async *decode(latents, shape) {
+    async *decode(latents, shape, options) {
       if (once) await dit.close();
-      yield* vae.decode(latents, shape);
+      yield* vae.decode(latents, shape, options);
     },
     async close() {
       await Promise.all([encoders.close(), dit.close(), vae.close()]);

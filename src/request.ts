@@ -82,6 +82,10 @@ const fields = {
   device: z
     .enum(DEVICES, { error: `must be one of ${DEVICES.join(', ')}` })
     .meta({ value: DEVICES.join('|'), about: 'where the networks run' }),
+  tile: whole(96, MAX_SIDE).meta({
+    value: 'N',
+    about: 'decode frames in tiles of at most N pixels a side (default: as large as memory allows)',
+  }),
   resume: text('a file of saved latents').meta({
     value: 'FILE',
     about: 'continue from saved latents; the request comes from the file',

@@ -49,6 +49,10 @@ function bars(world: World, stream: NodeJS.WriteStream): Progress {
         case 'frame':
           show('decode', event.index + 1, event.frames);
           break;
+        case 'retry':
+          stop();
+          world.note(retryLine(event));
+          break;
         case 'latents':
         case 'done':
           break;
@@ -79,6 +83,9 @@ function lines(world: World): Progress {
             world.note(`decode ${event.index + 1}/${event.frames}`);
           }
           break;
+        case 'retry':
+          world.note(retryLine(event));
+          break;
         case 'latents':
         case 'done':
           break;
@@ -89,6 +96,9 @@ function lines(world: World): Progress {
     stop() {},
   };
 }
+
+const retryLine = ({ tile, frames }: Extract<GenerateEvent, { type: 'retry' }>): string =>
+  `memory ran out; decoding goes on in tiles of ${tile.join('x')}, ${frames} frames at a time`;
 
 function warn(world: World, { deviceWarning, unknownWords }: Extract<GenerateEvent, { type: 'start' }>): void {
   if (deviceWarning !== undefined) world.note(deviceWarning);

@@ -9,6 +9,8 @@ import {
   constant,
   dim,
   expand,
+  matmul,
+  maximum,
   mean,
   mul,
   reciprocal,
@@ -46,45 +48,51 @@ export function rmsNorm(scope: Scope, width: number, eps: number): Module {
   return (x) => graph.rmsNorm(x, weight, eps);
 }
 
-/** The `groupStatistics` that a norm takes for pictures laid out in groups, [N, groups, C / groups * H * W]. */
-export type GroupStatistics = (grouped: Tensor, eps: number) => Tensor;
+/**
+ * Moments that a norm is to take for pictures x [N, C, H, W] in place of their own: means of the values and of their squares
+ * in each group, [2, N, groups]. None where they are to be their own after all.
+ */
+export type GroupMoments = (x: Tensor, groups: number) => Tensor | undefined;
 
-/** Mean and 1 / sqrt(variance + eps) of each group: [N, groups, width] -> [2, N, groups, 1]. */
-export function groupStatistics(grouped: Tensor, eps: number): Tensor {
-  const average = mean(grouped, [2]);
-  const centred = sub(grouped, reshape(average, [...average.shape, 1]));
-  const scale = reciprocal(sqrt(add(mean(square(centred), [2]), eps)));
-  const one = (x: Tensor): Tensor => reshape(x, [1, ...x.shape, 1]);
-  return concat([one(average), one(scale)], 0);
+/** Moments of x [N, C, H, W] over places weighted by `weights` [H * W]: sums, so that those of parts of a picture add up. */
+export function weightedMoments(x: Tensor, groups: number, weights: Tensor): Tensor {
+  const [pictures, channels, height, width] = x.shape as readonly [number, number, number, number];
+  const column = reshape(weights, [height * width, 1]);
+  const sums = (values: Tensor): Tensor => {
+    const places = matmul(reshape(values, [pictures, channels, height * width]), column);
+    return mean(reshape(places, [1, pictures, groups, channels / groups]), [3]);
+  };
+  return concat([sums(x), sums(square(x))], 0);
 }
 
-/** GroupNorm of each picture alone: x [N, C, H, W], statistics over (C / groups, H, W), or those that `statistics` names. */
+/** GroupNorm of each picture alone: x [N, C, H, W], statistics over (C / groups, H, W), or by `moments`. */
 export function groupNorm(
   scope: Scope,
   channels: number,
-  options: { groups: number; eps?: number; gain?: number; statistics?: GroupStatistics | undefined },
+  options: { groups: number; eps?: number; gain?: number; moments?: GroupMoments | undefined },
 ): Module {
-  const { groups, eps = 1e-5, gain = 1, statistics } = options;
+  const { groups, eps = 1e-5, gain = 1, moments } = options;
   if (channels % groups !== 0) throw internalError('groupNorm', `${channels} channels must divide into groups`, groups);
   const weight = scope.parameter('weight', [channels], { constant: gain });
   const bias = scope.parameter('bias', [channels], ZEROS);
   const perChannel = [channels, 1, 1];
   return (x) => {
     const pictures = dim(x.shape, 0);
-    const width = sizeOf(x.shape) / pictures / groups;
-    const grouped = reshape(x, [pictures, groups, width]);
-    if (statistics !== undefined) {
-      const taken = statistics(grouped, eps);
+    const taken = moments?.(x, groups);
+    if (taken !== undefined) {
+      const [average, squares] = [slice(taken, 0, 0, 1), slice(taken, 0, 1, 2)];
+      const deviation = sqrt(add(maximum(sub(squares, square(average)), 0), eps));
       // One scale and shift a channel, so that pictures are passed over once.
-      const spread = (from: number): Tensor =>
-        reshape(expand(slice(taken, 0, from, from + 1), [1, pictures, groups, channels / groups]), [
+      const spread = (values: Tensor): Tensor =>
+        reshape(expand(reshape(values, [pictures, groups, 1]), [pictures, groups, channels / groups]), [
           pictures,
           ...perChannel,
         ]);
-      const scale = mul(spread(1), reshape(weight, perChannel));
-      return add(mul(x, scale), sub(reshape(bias, perChannel), mul(spread(0), scale)));
+      const scale = mul(spread(reciprocal(deviation)), reshape(weight, perChannel));
+      return add(mul(x, scale), sub(reshape(bias, perChannel), mul(spread(average), scale)));
     }
-    const unit = graph.layerNorm(grouped, ones(width), undefined, eps);
+    const width = sizeOf(x.shape) / pictures / groups;
+    const unit = graph.layerNorm(reshape(x, [pictures, groups, width]), ones(width), undefined, eps);
     return add(mul(reshape(unit, x.shape), reshape(weight, perChannel)), reshape(bias, perChannel));
   };
 }

@@ -5,7 +5,7 @@
 
 import { causalConv, conv2dLayer, type Past, perFrame, repeatFrames } from '../nn/conv.ts';
 import type { Module } from '../nn/linear.ts';
-import { type GroupStatistics, groupNorm } from '../nn/norm.ts';
+import { type GroupMoments, groupNorm } from '../nn/norm.ts';
 import { type Scope, ZEROS } from '../nn/scope.ts';
 import {
   type AttentionForm,
@@ -27,13 +27,13 @@ import { causalAttention } from './causal-attention.ts';
 export type BlockConfig = {
   readonly num_groups: number;
   /** Where norms take their statistics from; their own input, unless given. */
-  readonly statistics?: GroupStatistics | undefined;
+  readonly moments?: GroupMoments | undefined;
   /** What convolutions see before the first frame; zeros, unless given. */
   readonly past?: Past | undefined;
 };
 
 export const norm = (scope: Scope, channels: number, config: BlockConfig, gain = 1): Module =>
-  perFrame(groupNorm(scope, channels, { groups: config.num_groups, statistics: config.statistics, gain }));
+  perFrame(groupNorm(scope, channels, { groups: config.num_groups, moments: config.moments, gain }));
 
 /** x + conv2(silu(norm2(conv1(silu(norm1(x)))))), x through a 1x1x1 shortcut where the channels differ. */
 export function resnetBlock(scope: Scope, channels: readonly [number, number], config: BlockConfig): Module {

@@ -9,6 +9,7 @@ import { CHUNK_LATENTS, SPATIAL_FACTOR, type VaeConfig } from './config.ts';
 import {
   headSegment,
   LATENT_FEATURES,
+  type Norms,
   TAIL_FACTOR,
   TAIL_FRAMES,
   tailSegment,
@@ -34,7 +35,7 @@ export type DecodePlan = {
 };
 
 /** Features that neighbouring tiles share: twice those that a tail's pixel sees to one side. */
-export const OVERLAP = 8;
+export const OVERLAP = 12;
 const BYTES = 4;
 /** Weights lie in the file's pages, and again in the layout that convolutions work in. */
 const WEIGHT_COPIES = 2;
@@ -136,8 +137,9 @@ function estimator(config: VaeConfig, chunk: LatentSize, form: AttentionForm): (
     if (whole) return of(Object.values(wholeSegment(config, form, latents)));
     const size = tileSize(chunk, tiles);
     const shape = [1, slab, head.shape[2]!, size.height, size.width];
-    const tail = of(Object.values(tailSegment(config, form, shape)));
-    return Math.max(headBytes, features + video + tail);
+    const norms: readonly Norms[] = tiles[0] * tiles[1] === 1 ? ['own'] : ['measured', 'given'];
+    const tails = norms.map((each) => of(Object.values(tailSegment(config, form, shape, each))));
+    return Math.max(headBytes, features + video + Math.max(...tails));
   };
 }
 

@@ -4,7 +4,7 @@
  * Graphs only: nothing is run here, and no weights are read.
  */
 import { internalError } from '../errors.ts';
-import { groupStatistics } from '../nn/norm.ts';
+import { weightedMoments } from '../nn/norm.ts';
 import { Scope } from '../nn/scope.ts';
 import { type AttentionForm, concat, dim, input, type Shape, slice, type Tensor } from '../tensor/index.ts';
 import { SPATIAL_FACTOR, type VaeConfig } from './config.ts';
@@ -18,6 +18,8 @@ export const TAIL_FACTOR = 4;
 export const LATENT_FEATURES = SPATIAL_FACTOR / TAIL_FACTOR;
 /** Frames that one frame of the tail's input becomes. */
 export const TAIL_FRAMES = 2;
+/** By how much the pictures of a tail's norms are larger than its input. */
+export const NORM_FACTORS = [2, 4];
 /** Frames that the tail makes in front of a chunk's first. */
 export const LEADING_FRAMES = EXTRA_FRAMES;
 
@@ -36,18 +38,17 @@ export function headSegment(config: VaeConfig, form: AttentionForm, shape: Shape
   return { y: run(stages.slice(0, tailStart(stages)), input('x', shape)) };
 }
 
+/** Whose statistics the norms of a tail take. */
+export type Norms = 'own' | 'measured' | 'given';
+
 /**
  * A piece of the features `x` [1, T, C, r, c] -> pixels `y` [1, 2T, 3, 4r, 4c], the chunk's leading frames among them. Each `past.i`
- * goes in as the frames before the piece and comes out as those before the next; zeros before the first. Each `norm.i`
- * [2, 2T, groups, 1] is the mean and scale of a norm's groups: those that it found in x where `measured`, those to take where
- * `given`; a norm of its own input otherwise.
+ * goes in as the frames before the piece and comes out as those before the next; zeros before the first.
+ *
+ * Norms take their own input's statistics, unless `norms` says: `measured` gives the moments of each as `norm.i` [2, 2T, groups], over
+ * places weighted by the fed `weight.k` [k r * k c], k the enlargement; `given` takes those moments.
  */
-export function tailSegment(
-  config: VaeConfig,
-  form: AttentionForm,
-  shape: Shape,
-  norms: 'own' | 'measured' | 'given' = 'own',
-): Segment {
+export function tailSegment(config: VaeConfig, form: AttentionForm, shape: Shape, norms: Norms = 'own'): Segment {
   const pasts: Record<string, Tensor> = {};
   const past = (x: Tensor, count: number): Tensor => {
     const name = `past.${Object.keys(pasts).length}`;
@@ -56,22 +57,22 @@ export function tailSegment(
     pasts[name] = slice(all, 1, frames, frames + count);
     return all;
   };
-  const found: Record<string, Tensor> = {};
+  const measured: Record<string, Tensor> = {};
   let taken = 0;
-  const statistics = (grouped: Tensor, eps: number): Tensor => {
-    const [pictures, groups] = grouped.shape as readonly [number, number];
-    if (norms === 'given') return input(`norm.${taken++}`, [2, pictures, groups, 1]);
-    const name = `norm.${Object.keys(found).length}`;
-    found[name] = groupStatistics(grouped, eps);
-    return found[name];
+  const moments = (x: Tensor, groups: number): Tensor | undefined => {
+    const [pictures, , height, width] = x.shape as readonly [number, number, number, number];
+    if (norms === 'given') return input(`norm.${taken++}`, [2, pictures, groups]);
+    const weights = input(`weight.${height / dim(shape, 3)}`, [height * width]);
+    measured[`norm.${Object.keys(measured).length}`] = weightedMoments(x, groups, weights);
+    return undefined;
   };
-  const options = { form, past, statistics: norms === 'own' ? undefined : statistics };
+  const options = { form, past, moments: norms === 'own' ? undefined : moments };
   const stages = decoderStages(new Scope().at('decoder'), config, options);
   const end = stages.findIndex(({ name }) => name === 'trim');
   const y = run(stages.slice(tailStart(stages), end), input('x', shape));
   if (dim(y.shape, 1) !== TAIL_FRAMES * dim(shape, 1) || dim(y.shape, 3) !== TAIL_FACTOR * dim(shape, 3))
     throw internalError('tail', 'must enlarge as its constants say', y.shape);
-  return { y, ...pasts, ...found };
+  return { y, ...pasts, ...measured };
 }
 
 function tailStart(stages: readonly DecoderStage[]): number {

@@ -28,7 +28,7 @@ export type DecoderOptions = {
   readonly form: AttentionForm;
   /** Stills while no time tap but the last is trained: frames that would be copies of each other are computed once. */
   readonly flat?: boolean;
-} & Pick<BlockConfig, 'statistics' | 'past'>;
+} & Pick<BlockConfig, 'moments' | 'past'>;
 
 /** One step of the decoder, features [B, T, C, H, W] in and out. */
 export type DecoderStage = { readonly name: string; readonly run: (x: Tensor, observe: Observe) => Tensor };
@@ -45,9 +45,9 @@ export function decoder(
 
 /** The decoder as the steps that it consists of, in order, so that parts of it can be run apart. */
 export function decoderStages(scope: Scope, config: VaeConfig, options: DecoderOptions): DecoderStage[] {
-  const { form, flat = false, statistics, past } = options;
+  const { form, flat = false, moments, past } = options;
   const { ch, ch_mult, num_res_blocks } = config.decoder;
-  const blocks = { num_groups: config.num_groups, statistics, past };
+  const blocks = { num_groups: config.num_groups, moments, past };
   const widths = ch_mult.map((m) => ch * m);
   const top = widths[widths.length - 1] as number;
   const stages = [frontStage(scope, config, top)];

@@ -13,7 +13,7 @@ import { input, type Shape, type Tensor } from '../tensor/index.ts';
 import { checkComponent, type OpenedComponent, openComponent } from '../weights/checkpoint.ts';
 import { storedWeights } from '../weights/stored-weights.ts';
 import type { TensorSource } from '../weights/tensor-entry.ts';
-import { chunkDecoder, type DecodeRetry } from './chunk-decoder.ts';
+import { chunkDecoder, type DecodeOptions } from './chunk-decoder.ts';
 import { blendSeams, encodedFrames, latentChunks, pixelChunks } from './chunks.ts';
 import { SPATIAL_FACTOR, type VaeConfig } from './config.ts';
 import { encoder } from './encoder.ts';
@@ -30,6 +30,8 @@ export type VaeLatentShape = {
 /** Size of one video in pixels. */
 export type VaePixelShape = { readonly frames: number; readonly height: number; readonly width: number };
 
+export type { DecodeOptions, DecodeRetry } from './chunk-decoder.ts';
+
 export interface Vae {
   readonly config: VaeConfig;
   /**
@@ -37,7 +39,11 @@ export interface Vae {
    * seams blended. Each piece is decoded when it is asked for, in parts where the whole does not fit into memory.
    * Throws an input error where the shape does not fit the model, or no plan fits the memory; an environment error where memory runs out for good.
    */
-  decode(latents: Float32Array, shape: VaeLatentShape): AsyncGenerator<Float32Array, void, void>;
+  decode(
+    latents: Float32Array,
+    shape: VaeLatentShape,
+    options?: DecodeOptions,
+  ): AsyncGenerator<Float32Array, void, void>;
   /**
    * Pixels [T, 3, H, W] flat in [-1, 1] → moments [F, 2z, H/16, W/16] flat: mean, then log-variance (not clamped), not scaled.
    * Throws an input error where a side is not a multiple of 16 or a chunk has a length that the encoder cannot take.
@@ -52,22 +58,13 @@ export interface Vae {
   close(): Promise<void>;
 }
 
-export type VaeOptions = {
-  readonly device: Device;
-  readonly threads?: number | undefined;
-  /** Bytes that decoding may add to the process; what is free when it begins, unless given. */
-  readonly memory?: number | undefined;
-  /** Largest side of a tile in pixels, whatever the memory. */
-  readonly tile?: number | undefined;
-  /** Memory ran out; decoding goes on in smaller parts. */
-  readonly onRetry?: ((retry: DecodeRetry) => void) | undefined;
-};
+type LoadOptions = { readonly device: Device; readonly threads?: number | undefined };
 
 /** Whole chunks and the shorter last one. */
 const KEPT_GRAPHS = 2;
 
 /** Opens the VAE of checkpoint directory `dir` and checks that it holds exactly the tensors of its config; weights are read on first use. */
-export async function loadVae(dir: string, options: VaeOptions): Promise<Vae> {
+export async function loadVae(dir: string, options: LoadOptions): Promise<Vae> {
   const component = await openComponent(dir, 'vae');
   checkComponent(component);
   return runVae(component, options);
@@ -76,17 +73,14 @@ export async function loadVae(dir: string, options: VaeOptions): Promise<Vae> {
 /** As `loadVae`, of a component already opened and checked. */
 export function runVae(
   { config, source }: Pick<OpenedComponent<'vae'>, 'config' | 'source'>,
-  options: VaeOptions,
+  options: LoadOptions,
 ): Vae {
   const form = capabilitiesOf(options.device).attention;
   const scale = latentScale(config);
   const decoderSource = part(source, 'decoder');
-  const decodeChunk = chunkDecoder({
+  const chunks = chunkDecoder({
     config,
     form,
-    tile: options.tile,
-    memory: () => options.memory ?? process.availableMemory(),
-    onRetry: options.onRetry,
     compile: async (segment, { large }) => {
       const { device, threads } = options;
       const weights = await (large ? planWeights(decoderSource, 'external') : storedWeights(decoderSource));
@@ -112,14 +106,15 @@ export function runVae(
   return {
     config,
     moments,
-    async *decode(latents, shape) {
+    async *decode(latents, shape, options) {
       const { frames, channels, height, width } = shape;
       checkLatents(latents, shape, config);
+      const decodeChunk = chunks.video(options);
       async function* decoded(): AsyncGenerator<Float32Array> {
         let from = 0;
         for (const length of latentChunks(frames)) {
           const chunk = scale.remove(cut(latents, [from, length], channels * height * width), height * width);
-          yield decodeChunk.run(chunk, { frames: length, height, width });
+          yield decodeChunk(chunk, { frames: length, height, width });
           from += length;
         }
       }
@@ -131,14 +126,14 @@ export function runVae(
       return scale.apply(latents, plane);
     },
     async close() {
-      await Promise.all([decodeChunk.close(), encodeChunk.close()]);
+      await Promise.all([chunks.close(), encodeChunk.close()]);
       await source.close();
     },
   };
 }
 
 /** One half of the VAE over chunks of any size, compiled for each size that comes. */
-function chunkCoder(source: TensorSource, options: VaeOptions, forward: (x: Tensor) => Tensor) {
+function chunkCoder(source: TensorSource, options: LoadOptions, forward: (x: Tensor) => Tensor) {
   const graphs = compileCache<'y'>(KEPT_GRAPHS);
   const build = async (shape: Shape) =>
     compile(
