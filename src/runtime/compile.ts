@@ -7,6 +7,7 @@ import { internalError } from '../errors.ts';
 import { type OnnxModel, toOnnx, type WeightPlan } from '../onnx/model.ts';
 import { optimize, sameShape, type Tensor } from '../tensor/index.ts';
 import { type Cost, costsOf } from './cost.ts';
+import { quantizeLinears } from './quantized-linear.ts';
 import { openSession, type Session, type SessionOptions } from './session.ts';
 import { leaseSession } from './session-cache.ts';
 import type { Value, Values } from './value.ts';
@@ -41,10 +42,10 @@ export async function compile<Names extends string>(
   options: CompileOptions,
 ): Promise<Executable<Names>> {
   const names = Object.keys(outputs) as Names[];
-  const optimized = optimize(names.map((n) => outputs[n]));
-  const graph = Object.fromEntries(names.map((n, i) => [n, optimized[i] as Tensor]));
   const { weights, device, threads, memoryArena, profilePrefix, keepStoredDtype } = options;
-  const { bytes, inputs, nodes, external, decodes } = toOnnx(graph, weights);
+  const { outputs: written, plan } = quantizeLinears(optimize(names.map((n) => outputs[n])), weights);
+  const graph = Object.fromEntries(names.map((n, i) => [n, written[i] as Tensor]));
+  const { bytes, inputs, nodes, external, decodes } = toOnnx(graph, plan);
   // Named one by one: these are part of the session's key, and callers may hand over wider objects.
   const settings: SessionOptions = {
     device,

@@ -8,7 +8,7 @@ import { sizeOf } from './shape.ts';
 import { constant, constantOf, isLeaf, reachable, type Tensor, withInputs } from './tensor.ts';
 
 /** Rebuilds `outputs` with every node passed through `replace`, which sees inputs already rebuilt. */
-function rebuild(outputs: readonly Tensor[], replace: (node: Tensor) => Tensor): Tensor[] {
+export function rebuild(outputs: readonly Tensor[], replace: (node: Tensor) => Tensor): Tensor[] {
   const done = new Map<Tensor, Tensor>();
   for (const node of reachable(outputs)) {
     const inputs = node.inputs.map((x) => done.get(x) as Tensor);
