@@ -13,6 +13,7 @@ import { generateCommand } from './generate.ts';
 import { helpText, unknownCommand } from './help.ts';
 import { inspectCommand } from './inspect.ts';
 import { parityCommand } from './parity.ts';
+import { quantizeCommand } from './quantize.ts';
 import { trainCommand } from './train.ts';
 
 /** In the order of the help text; the first is the default. */
@@ -20,6 +21,7 @@ const COMMANDS: readonly Command[] = [
   generateCommand,
   decodeCommand,
   inspectCommand,
+  quantizeCommand,
   dataCommand,
   trainCommand,
   evalCommand,

@@ -37,7 +37,11 @@ defineOp({
     if (!sameShape(packed!.shape, shapes.packed) || !sameShape(scale!.shape, shapes.scale))
       throw internalError('MatMulNBits', `blocks must cover ${columns} columns`, shapesText([packed!, scale!]));
     if (x!.dtype !== 'float32' || scale!.dtype !== 'float32' || packed!.dtype !== 'uint8' || blocks === 0)
-      throw internalError('MatMulNBits', 'takes float32, uint8, float32', [x, packed, scale].map((t) => t!.dtype));
+      throw internalError(
+        'MatMulNBits',
+        'takes float32, uint8, float32',
+        [x, packed, scale].map((t) => t!.dtype),
+      );
     return { shape: [...x!.shape.slice(0, -1), rows], dtype: 'float32' };
   },
   onnx: (node) => ({
@@ -115,8 +119,7 @@ defineOp({
     for (let i = 0; i < out.data.length; i++) {
       const [row, column] = [Math.floor(i / columns), i % columns];
       let total = 0;
-      for (let k = 0; k < inner; k++)
-        total += (a!.data[row * inner + k]! - z) * (b!.data[k * columns + column]! - z);
+      for (let k = 0; k < inner; k++) total += (a!.data[row * inner + k]! - z) * (b!.data[k * columns + column]! - z);
       out.data[i] = total * scale!.data[column]!;
     }
     return out;
