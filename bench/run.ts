@@ -16,6 +16,7 @@ const BENCHES: Readonly<Record<string, 'flags' | 'none'>> = {
   'vae-decode': 'flags',
   'train-step': 'flags',
   generate: 'flags',
+  quantized: 'flags',
 };
 
 const argv = process.argv.slice(2);

@@ -4,7 +4,12 @@
 import { inputError } from '../errors.ts';
 import { modelDirectory } from '../model-directory.ts';
 import { SCHEMES } from '../weights/quantization.ts';
-import { type QuantizeProgress, quantizeCheckpoint } from '../weights/quantize-checkpoint.ts';
+import {
+  type QuantizedSize,
+  type QuantizeProgress,
+  quantizeCheckpoint,
+  quantizedSizes,
+} from '../weights/quantize-checkpoint.ts';
 import type { Command, World } from './command.ts';
 
 export const quantizeCommand: Command = {
@@ -19,6 +24,7 @@ export const quantizeCommand: Command = {
       about: 'int8 is nearly exact and fastest, int4 the smallest',
     },
     { name: 'out', kind: 'text', value: 'DIR', about: 'the new directory (default DIR-int8 or DIR-int4)' },
+    { name: 'dry-run', kind: 'switch', value: '', about: 'only say how large it would be' },
     { name: 'json', kind: 'switch', value: '', about: 'the result as one JSON line' },
   ],
   async run({ values, words, world }) {
@@ -27,7 +33,13 @@ export const quantizeCommand: Command = {
       throw inputError('quantize', 'one directory must be given', words.join(' ') || undefined);
     const to = SCHEMES.find((scheme) => scheme === values.to);
     if (to === undefined) throw inputError('quantize', `--to must be one of ${SCHEMES.join(', ')}`, values.to, 'int8');
-    const result = await quantizeCheckpoint(modelDirectory(word), {
+    const directory = modelDirectory(word);
+    if (values['dry-run']) {
+      const sizes = await quantizedSizes(directory, to);
+      world.print(values.json ? JSON.stringify(sizes) : sizes.map(sizeLine).join('\n'));
+      return 0;
+    }
+    const result = await quantizeCheckpoint(directory, {
       to,
       out: values.out === undefined ? undefined : String(values.out),
       signal: world.signal,
@@ -35,16 +47,17 @@ export const quantizeCommand: Command = {
     });
     if (values.json) world.print(JSON.stringify(result));
     else {
-      for (const { component, sourceBytes, bytes, kept } of result.components)
-        world.note(
-          `${component}: ${megabytes(sourceBytes)} → ${megabytes(bytes)}${kept > 0 ? `, ${kept} shards kept` : ''}`,
-        );
+      for (const component of result.components)
+        world.note(`${sizeLine(component)}${component.kept > 0 ? `, ${component.kept} shards kept` : ''}`);
       world.note(`${result.linked.length} weight files linked, ${result.copied.length} files copied`);
       world.print(result.out);
     }
     return 0;
   },
 };
+
+const sizeLine = ({ component, sourceBytes, bytes }: QuantizedSize): string =>
+  `${component}: ${megabytes(sourceBytes)} → ${megabytes(bytes)}`;
 
 const megabytes = (bytes: number): string =>
   `${(bytes / 1e6).toLocaleString('en-US', { maximumFractionDigits: 1 })} MB`;

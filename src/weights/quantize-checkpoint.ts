@@ -9,7 +9,6 @@ import { inputError, StepVideoError } from '../errors.ts';
 import { checkComponent, componentFolder, type OpenedComponent, openComponent } from './checkpoint.ts';
 import { QUANTIZED_COMPONENTS, QUANTIZED_FORMS, type QuantizedComponent, type Scheme } from './quantization.ts';
 import { quantizeComponent, quantizedBytes } from './quantize-component.ts';
-import { storedBytes } from './tensor-entry.ts';
 import { isWeightFile } from './weight-file.ts';
 
 export type QuantizeCheckpointOptions = {
@@ -30,15 +29,17 @@ export type QuantizeProgress = {
   readonly total: number;
 };
 
+/** Bytes of one component's tensors before and after. */
+export type QuantizedSize = {
+  readonly component: QuantizedComponent;
+  readonly sourceBytes: number;
+  readonly bytes: number;
+};
+
 export type QuantizedCheckpoint = {
   readonly out: string;
-  readonly components: readonly {
-    readonly component: QuantizedComponent;
-    readonly sourceBytes: number;
-    readonly bytes: number;
-    /** Shards of an earlier call that were kept. */
-    readonly kept: number;
-  }[];
+  /** `kept`: shards of an earlier call that needed no work. */
+  readonly components: readonly (QuantizedSize & { readonly kept: number })[];
   /** Weight files that both directories now share, and other files copied; relative paths. */
   readonly linked: readonly string[];
   readonly copied: readonly string[];
@@ -65,25 +66,23 @@ export async function quantizeCheckpoint(
   const form = QUANTIZED_FORMS[options.to];
   try {
     const others = await otherFiles(source, opened);
-    const sizes = opened.map((each) =>
-      quantizedBytes(each.source.tensors.values(), { component: each.component, form }),
-    );
+    const sizes = opened.map((each) => sizeOf(each, options.to));
     await mkdir(partial, { recursive: true });
-    await checkRoom(partial, { source, others, bytes: sizes.reduce((a, b) => a + b, 0) });
+    await checkRoom(partial, { source, others, bytes: sizes.reduce((n, { bytes }) => n + bytes, 0) });
     await removeUnfinished(partial);
     const { linked, copied } = await bringOver(source, partial, others);
     const components = [];
     for (const [i, { component, source: tensors }] of opened.entries()) {
       const folder = componentFolder(partial, component);
       await mkdir(folder, { recursive: true });
-      const total = [...tensors.tensors.values()].reduce((n, entry) => n + storedBytes(entry), 0);
+      const size = sizes[i] as QuantizedSize;
       let done = 0;
       const onBytes = (bytes: number): void => {
         done += bytes;
-        options.onProgress?.({ component, done, total });
+        options.onProgress?.({ component, done, total: size.sourceBytes });
       };
       const { kept } = await quantizeComponent(folder, { ...options, component, source: tensors, form, onBytes });
-      components.push({ component, sourceBytes: total, bytes: sizes[i] as number, kept });
+      components.push({ ...size, kept });
     }
     for (const { component } of opened) checkComponent(await openComponent(partial, component));
     await rename(partial, out);
@@ -91,6 +90,19 @@ export async function quantizeCheckpoint(
   } finally {
     for (const { source: tensors } of opened) await tensors.close();
   }
+}
+
+/** What `quantizeCheckpoint` would write, from headers alone. Throws as it does before any work. */
+export async function quantizedSizes(dir: string, to: Scheme): Promise<QuantizedSize[]> {
+  const opened = await openSource(resolve(dir));
+  for (const { source } of opened) await source.close();
+  return opened.map((each) => sizeOf(each, to));
+}
+
+function sizeOf({ component, source }: OpenedComponent<QuantizedComponent>, to: Scheme): QuantizedSize {
+  const entries = [...source.tensors.values()];
+  const sourceBytes = entries.reduce((n, entry) => n + entry.byteLength, 0);
+  return { component, sourceBytes, bytes: quantizedBytes(entries, { component, form: QUANTIZED_FORMS[to] }) };
 }
 
 const exists = (path: string): Promise<boolean> =>

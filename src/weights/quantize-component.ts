@@ -3,7 +3,7 @@
  * gets its name only when it is whole. Does not know directories around the component, nor what a scheme's arithmetic is.
  */
 import { createHash } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
+import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { checkpointError, StepVideoError } from '../errors.ts';
 import { type QuantizedForm, quantizedShapes, sameShape } from '../tensor/index.ts';
@@ -93,6 +93,7 @@ function planShards({ component, source, form, shardBytes = SHARD_BYTES }: Quant
  */
 export async function quantizeComponent(folder: string, options: QuantizeOptions): Promise<{ kept: number }> {
   const shards = planShards(options);
+  await removeOthers(folder, shards);
   let kept = 0;
   for (const shard of shards)
     if (await isDone(folder, shard, options)) kept++;
@@ -111,6 +112,13 @@ export async function quantizeComponent(folder: string, options: QuantizeOptions
     );
   }
   return { kept };
+}
+
+/** Weights of an earlier call that cut the component in another way. */
+async function removeOthers(folder: string, shards: readonly Shard[]): Promise<void> {
+  for (const name of await readdir(folder))
+    if (/\.safetensors(\.index\.json)?$/.test(name) && !shards.some(({ file }) => file === name))
+      await rm(join(folder, name));
 }
 
 function metadataOf({ items }: Shard, { component, form }: QuantizeOptions, source: string): QuantizationMetadata {

@@ -64,7 +64,7 @@ function bestStep(x: Float32Array, from: number, to: number): number {
 /** The nearest of -8 to 7. */
 function nearest(x: number): number {
   const code = Math.floor(x + 0.5);
-  return code < -8 ? -8 : code > 7 ? 7 : code;
+  return code < -8 ? -8 : Math.min(code, 7);
 }
 
 /** Codes that are transposed as they are made, `total` rows in all: packed [columns, total], scale [total]. */
