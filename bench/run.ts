@@ -16,6 +16,7 @@ const BENCHES: Readonly<Record<string, 'flags' | 'none' | 'alone'>> = {
   'vae-decode': 'flags',
   'train-step': 'flags',
   generate: 'flags',
+  quantized: 'flags',
   'versus-pytorch': 'alone',
 };
 

@@ -13,21 +13,31 @@ export type BenchFlags = {
   readonly model: string | undefined;
   /** Denoising steps of whole generations; the model's preset where undefined. */
   readonly steps: number | undefined;
+  /** The built training data, for benches that score; where commands look for it if undefined. */
+  readonly data: string | undefined;
 };
 
-const USAGE = '[--rounds N] [--tiny] [--threads N] [--model DIR] [--steps N]';
+const USAGE = '[--rounds N] [--tiny] [--threads N] [--model DIR] [--steps N] [--data DIR]';
 
 /** @throws input error for an unknown flag or a number that is not whole and positive. */
 export function benchFlags(defaults: { rounds: number }, argv = process.argv.slice(2)): BenchFlags {
   const text = { type: 'string' } as const;
-  const options = { rounds: text, threads: text, model: text, steps: text, tiny: { type: 'boolean' } } as const;
+  const options = {
+    rounds: text,
+    threads: text,
+    model: text,
+    steps: text,
+    data: text,
+    tiny: { type: 'boolean' },
+  } as const;
   const values = parsed(() => parseArgs({ args: argv, options }).values);
-  const { rounds = String(defaults.rounds), threads, steps, model, tiny = false } = values;
+  const { rounds = String(defaults.rounds), threads, steps, model, data, tiny = false } = values;
   return {
     rounds: count('rounds', rounds)!,
     threads: count('threads', threads),
     steps: count('steps', steps),
     model,
+    data,
     tiny,
   };
 }

@@ -15,6 +15,7 @@ import { helpText, unknownCommand } from './help.ts';
 import { inspectCommand } from './inspect.ts';
 import { parityCommand } from './parity.ts';
 import { pullCommand } from './pull.ts';
+import { quantizeCommand } from './quantize.ts';
 import { trainCommand } from './train.ts';
 
 /** In the order of the help text; the first is the default. */
@@ -23,6 +24,7 @@ const COMMANDS: readonly Command[] = [
   decodeCommand,
   inspectCommand,
   pullCommand,
+  quantizeCommand,
   dataCommand,
   trainCommand,
   evalCommand,

@@ -20,12 +20,13 @@ import {
   checkStored,
   commonFolder,
   initializer,
-  type StoredWeight,
+  isQuantized,
+  type StoredBytes,
   storedInitializer,
   type WeightPlan,
 } from './stored-weight.ts';
 
-export type { StoredWeight, WeightPlan } from './stored-weight.ts';
+export type { QuantizedWeight, StoredBytes, StoredWeight, WeightPlan } from './stored-weight.ts';
 
 export type OnnxModel = {
   readonly bytes: Uint8Array;
@@ -79,7 +80,7 @@ class GraphWriter {
   readonly #literals: object[] = [];
   readonly #literalNames = new Map<string, string>();
   /** Parameters that the plan stores, by name; `raw` is the initializer's own name. */
-  readonly #stored = new Map<string, { raw: string; node: Tensor; stored: StoredWeight }>();
+  readonly #stored = new Map<string, { raw: string; node: Tensor; stored: StoredBytes }>();
   readonly #results: object[] = [];
 
   constructor(weights: WeightPlan) {
@@ -122,6 +123,7 @@ class GraphWriter {
       this.#inputs.set(name, node);
       return;
     }
+    if (isQuantized(stored)) throw internalError('toOnnx', 'quantized weights must be made into their parts', name);
     checkStored(name, node, stored);
     const raw = stored.dtype === node.dtype ? name : `${name}:${stored.dtype}`;
     this.#stored.set(name, { raw, node, stored });

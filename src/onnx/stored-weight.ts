@@ -1,23 +1,34 @@
 /**
  * How a parameter is stored, and the ONNX that brings it back: an initializer and, where it is stored otherwise than the graph
- * computes, the nodes that decode it. A quantized form joins here: one more member of `StoredWeight`, one more decoding node.
+ * computes, the node that decodes it.
  */
 import { dirname, relative, sep } from 'node:path';
 import { internalError } from '../errors.ts';
-import { BYTES, type DType, sizeOf, type Tensor } from '../tensor/index.ts';
+import { BYTES, type DType, type QuantizedForm, sizeOf, type Tensor } from '../tensor/index.ts';
 import { DATA_TYPE } from './schema.ts';
 
 /** In the model's own bytes, or as a byte range of a file given by its absolute, link-free path. */
-export type StoredWeight = { readonly dtype: DType } & (
+export type StoredBytes = { readonly dtype: DType } & (
   | { readonly bytes: Uint8Array }
   | { readonly file: string; readonly offset: number; readonly length: number }
 );
 
+/** A quantized weight in its two tensors; `runtime/quantized-linear.ts` makes a graph of it before it comes here. */
+export type QuantizedWeight = {
+  readonly form: QuantizedForm;
+  readonly packed: StoredBytes;
+  readonly scale: StoredBytes;
+};
+
+export type StoredWeight = StoredBytes | QuantizedWeight;
+
 /** Stored form of a parameter; undefined leaves it an input, fed on every run. */
 export type WeightPlan = (name: string) => StoredWeight | undefined;
 
+export const isQuantized = (stored: StoredWeight): stored is QuantizedWeight => 'form' in stored;
+
 /** Throws unless the stored bytes are as many as the parameter's shape takes. */
-export function checkStored(name: string, node: Tensor, stored: StoredWeight): void {
+export function checkStored(name: string, node: Tensor, stored: StoredBytes): void {
   const expected = sizeOf(node.shape) * BYTES[stored.dtype];
   const length = 'bytes' in stored ? stored.bytes.byteLength : stored.length;
   if (length !== expected)
@@ -32,7 +43,7 @@ export const initializer = (name: string, dtype: DType, dims: readonly number[],
 });
 
 /** The initializer of a stored weight; `folder` holds every external file of the model. */
-export function storedInitializer(name: string, dims: readonly number[], stored: StoredWeight, folder: string): object {
+export function storedInitializer(name: string, dims: readonly number[], stored: StoredBytes, folder: string): object {
   if ('bytes' in stored) return initializer(name, stored.dtype, dims, stored.bytes);
   return {
     name,

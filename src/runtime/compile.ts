@@ -8,6 +8,7 @@ import { type OnnxModel, toOnnx, type WeightPlan } from '../onnx/model.ts';
 import { lowerPrecision, optimize, sameShape, type Tensor } from '../tensor/index.ts';
 import { type ComputeDtype, inferenceDtype } from './compute-dtype.ts';
 import { type Cost, costsOf } from './cost.ts';
+import { quantizeLinears } from './quantized-linear.ts';
 import { openSession, type Session, type SessionOptions } from './session.ts';
 import { leaseSession } from './session-cache.ts';
 import type { Value, Values } from './value.ts';
@@ -50,11 +51,15 @@ export async function compile<Names extends string>(
   const { weights, device, threads, memoryArena, profilePrefix, keepStoredDtype, deviceOnly } = options;
   const { computeDtype = 'float32' } = options;
   const dtype = computeDtype === 'device' ? await inferenceDtype(device) : computeDtype;
-  const given = names.map((n) => outputs[n]);
-  const lowered = dtype === 'float32' ? given : lowerPrecision(given, dtype, (n) => weights?.(n) !== undefined);
-  const optimized = optimize(lowered);
-  const graph = Object.fromEntries(names.map((n, i) => [n, optimized[i] as Tensor]));
-  const { bytes, inputs, nodes, external, decodes } = toOnnx(graph, weights);
+  const quantized = quantizeLinears(optimize(names.map((n) => outputs[n])), weights);
+  const { plan } = quantized;
+  // Quantized products have their own arithmetic; the others are lowered around them.
+  const written =
+    dtype === 'float32'
+      ? quantized.outputs
+      : optimize(lowerPrecision(quantized.outputs, dtype, (n) => plan(n) !== undefined));
+  const graph = Object.fromEntries(names.map((n, i) => [n, written[i] as Tensor]));
+  const { bytes, inputs, nodes, external, decodes } = toOnnx(graph, plan);
   // Named one by one: these are part of the session's key, and callers may hand over wider objects.
   const settings: SessionOptions = {
     device,

@@ -5,7 +5,7 @@
 import { realpath } from 'node:fs/promises';
 import { StepVideoError } from '../errors.ts';
 import type { StoredWeight, WeightPlan } from '../onnx/model.ts';
-import type { DType, Shape } from '../tensor/index.ts';
+import type { DType, QuantizedForm, Shape } from '../tensor/index.ts';
 import { float32, type Values } from './value.ts';
 
 /** A tensor in a file, as weight readers describe it; dtypes by their safetensors names. */
@@ -18,6 +18,8 @@ export type StoredTensor = {
   readonly byteLength: number;
   /** Present where the bytes are not row-major and gapless. */
   readonly strides?: readonly number[];
+  /** Present where the bytes are codes of `shape`'s weights: their form, and the tensor of their scales. */
+  readonly quantized?: { readonly form: QuantizedForm; readonly scale: StoredTensor };
 };
 
 /** What a plan needs of an opened weight file or component (weights/ has it). */
@@ -30,7 +32,7 @@ export interface StoredTensors<Entry extends StoredTensor = StoredTensor> {
 
 /**
  * `external`: the runtime maps the files; nothing is copied on disk, and 16-bit weights stay out of memory until used.
- * `embedded`: bytes copied into the model, at most 2 GiB in all. Quantized weights are to be a further way.
+ * `embedded`: bytes copied into the model, at most 2 GiB in all. A quantized weight goes either way, in its two tensors.
  */
 export type WeightWay = 'external' | 'embedded';
 
@@ -50,8 +52,11 @@ export async function planWeights<Entry extends StoredTensor>(
 ): Promise<WeightPlan> {
   const entries = [...source.tensors];
   const inPlace = (entry: Entry): boolean =>
-    way === 'external' && entry.strides === undefined && DECODED[entry.dtype] !== undefined;
-  const copied = entries.reduce((n, [, entry]) => n + (inPlace(entry) ? 0 : entry.byteLength), 0);
+    way === 'external' &&
+    entry.strides === undefined &&
+    (entry.quantized !== undefined || DECODED[entry.dtype] !== undefined);
+  const bytesOf = ({ byteLength, quantized }: Entry): number => byteLength + (quantized?.scale.byteLength ?? 0);
+  const copied = entries.reduce((n, [, entry]) => n + (inPlace(entry) ? 0 : bytesOf(entry)), 0);
   if (copied > LARGEST_EMBEDDED)
     throw new StepVideoError(
       'environment',
@@ -70,11 +75,19 @@ export async function planWeights<Entry extends StoredTensor>(
 }
 
 function range(entry: StoredTensor, files: ReadonlyMap<string, string>): StoredWeight {
-  const { dtype, file, offset, byteLength } = entry;
-  return { dtype: DECODED[dtype] as DType, file: files.get(file) as string, offset, length: byteLength };
+  const { quantized } = entry;
+  const at = ({ file, offset, byteLength }: StoredTensor, dtype: DType) =>
+    ({ dtype, file: files.get(file) as string, offset, length: byteLength }) as const;
+  if (quantized === undefined) return at(entry, DECODED[entry.dtype] as DType);
+  return { form: quantized.form, packed: at(entry, 'uint8'), scale: at(quantized.scale, 'float32') };
 }
 
 async function embed<Entry extends StoredTensor>(source: StoredTensors<Entry>, entry: Entry): Promise<StoredWeight> {
+  if (entry.quantized !== undefined) {
+    const { form, scale } = entry.quantized;
+    const packed = { dtype: 'uint8', bytes: await source.readTensor(entry) } as const;
+    return { form, packed, scale: { dtype: 'float32', bytes: await source.readTensor(scale as Entry) } };
+  }
   const dtype = DECODED[entry.dtype];
   if (dtype !== undefined) return { dtype, bytes: await source.readTensor(entry) };
   const data = await source.readFloat32(entry);

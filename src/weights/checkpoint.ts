@@ -33,6 +33,9 @@ export type OpenedComponent<C extends Component> = {
   readonly files: readonly string[];
 };
 
+/** Name, without ending, of the weights that this project writes for a component. */
+export const layoutStem = (component: Component): string => layout[component].stems[0] as string;
+
 /** Folder of a component in checkpoint directory `dir`. */
 export const componentFolder = (dir: string, component: Component): string => join(dir, layout[component].folder);
 

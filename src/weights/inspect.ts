@@ -9,12 +9,13 @@ import { componentFolder, findWeights, openComponentFile } from './checkpoint.ts
 import { type Component, components } from './component-config.ts';
 import { expectedTensors } from './manifest.ts';
 import { compareTensors, type Match } from './match.ts';
-import { type DType, elementCount, type TensorEntry } from './tensor-entry.ts';
+import { elementCount, storageName, storedBytes, type TensorEntry } from './tensor-entry.ts';
 import { isWeightFile, openWeights, type WeightFile } from './weight-file.ts';
 
 export type TensorReport = {
   readonly name: string;
-  readonly dtype: DType;
+  /** Element type as stored: `BF16`, or the scheme of a quantized weight, whose shape and parameters are its own. */
+  readonly dtype: string;
   readonly shape: readonly number[];
   readonly bytes: number;
   readonly parameters: number;
@@ -51,7 +52,7 @@ export type Inspection = {
     readonly tensors: number;
     readonly parameters: number;
     readonly bytes: number;
-    readonly parametersByDtype: Readonly<Partial<Record<DType, number>>>;
+    readonly parametersByDtype: Readonly<Record<string, number>>;
   };
   /** True where every file can be read and every component matches its config completely. */
   readonly complete: boolean;
@@ -155,12 +156,12 @@ async function reportFile(file: string): Promise<FileReport> {
   }
 }
 
-const toReport = ({ name, dtype, shape, byteLength }: TensorEntry): TensorReport => ({
-  name,
-  dtype,
-  shape,
-  bytes: byteLength,
-  parameters: elementCount(shape),
+const toReport = (entry: TensorEntry): TensorReport => ({
+  name: entry.name,
+  dtype: storageName(entry),
+  shape: entry.shape,
+  bytes: storedBytes(entry),
+  parameters: elementCount(entry.shape),
 });
 
 async function reportFolder(folder: string, component: Component): Promise<ComponentReport> {
@@ -194,7 +195,7 @@ export const detectComponent = (names: readonly string[]): Component | undefined
 
 function summarize(path: string, files: readonly FileReport[], reports: readonly ComponentReport[]): Inspection {
   const tensors = files.flatMap((file) => file.tensors);
-  const parametersByDtype: Partial<Record<DType, number>> = {};
+  const parametersByDtype: Record<string, number> = {};
   for (const { dtype, parameters } of tensors) parametersByDtype[dtype] = (parametersByDtype[dtype] ?? 0) + parameters;
   return {
     path,

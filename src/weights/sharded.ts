@@ -7,11 +7,16 @@ import { basename, join } from 'node:path';
 import { checkpointError } from '../errors.ts';
 import { missingFileError } from './file-errors.ts';
 import { duplicateKey } from './json-keys.ts';
+import { joinQuantized } from './quantization.ts';
 import { openSafetensors } from './safetensors.ts';
 import { createTensorSource, type TensorEntry, type TensorSource } from './tensor-entry.ts';
 
 /** A sharded checkpoint; `files` are the shards' paths, sorted. */
-export type ShardedSafetensors = TensorSource & { readonly files: readonly string[] };
+export type ShardedSafetensors = TensorSource & {
+  readonly files: readonly string[];
+  /** What the shards' metadata say alike. */
+  readonly metadata: Readonly<Record<string, string>>;
+};
 
 /**
  * Opens every shard that `dir/indexName` names and checks both ways: each tensor of the index is in its shard, and no shard
@@ -29,11 +34,14 @@ export async function openShardedSafetensors(dir: string, indexName: string): Pr
   const shards = [...namesByShard.keys()].sort();
   const files = shards.map((shard) => join(dir, shard));
   const tensors = new Map<string, TensorEntry>();
+  let common: Readonly<Record<string, string>> | undefined;
   for (const shard of shards) {
     const names = namesByShard.get(shard) as Set<string>;
-    for (const entry of await openShard(indexPath, dir, shard, names)) tensors.set(entry.name, entry);
+    const { entries, metadata } = await openShard(indexPath, dir, shard, names);
+    for (const [name, entry] of entries) tensors.set(name, entry);
+    common = Object.fromEntries(Object.entries(common ?? metadata).filter(([key, value]) => metadata[key] === value));
   }
-  return { ...createTensorSource(indexPath, tensors), files };
+  return { ...createTensorSource(indexPath, tensors), files, metadata: common ?? {} };
 }
 
 async function openShard(
@@ -41,7 +49,7 @@ async function openShard(
   dir: string,
   shard: string,
   names: ReadonlySet<string>,
-): Promise<TensorEntry[]> {
+): Promise<{ entries: ReadonlyMap<string, TensorEntry>; metadata: Readonly<Record<string, string>> }> {
   const path = join(dir, shard);
   await access(path).catch(() => {
     throw checkpointError(
@@ -51,7 +59,7 @@ async function openShard(
       `downloading ${shard} into ${dir}`,
     );
   });
-  const { tensors } = await openSafetensors(path);
+  const { tensors, metadata } = await openSafetensors(path);
   const lacking = [...names].filter((name) => !tensors.has(name));
   if (lacking.length > 0)
     throw checkpointError(
@@ -68,7 +76,7 @@ async function openShard(
       `${extra.length} tensors that the index does not place there`,
       'downloading the index and the shard again, from one release',
     );
-  return [...tensors.values()];
+  return { entries: joinQuantized(path, tensors, metadata), metadata };
 }
 
 async function readIndex(path: string): Promise<Map<string, string>> {

@@ -3,9 +3,9 @@
  * Bytes are copied into the model; whoever cannot afford that must give another plan.
  */
 import { StepVideoError } from '../errors.ts';
-import type { StoredWeight, WeightPlan } from '../onnx/model.ts';
+import type { StoredBytes, StoredWeight, WeightPlan } from '../onnx/model.ts';
 import type { DType as GraphDType } from '../tensor/index.ts';
-import type { DType, TensorEntry, TensorSource } from './tensor-entry.ts';
+import { type DType, storedBytes, type TensorEntry, type TensorSource } from './tensor-entry.ts';
 
 /** Dtypes that devices cast themselves; all others are decoded here. */
 const AS_STORED: Partial<Record<DType, GraphDType>> = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' };
@@ -16,7 +16,7 @@ const LARGEST_MODEL = 2 ** 31 - 2 ** 20;
 /** Reads every tensor of `source` and plans it as an initializer. Throws an environment error where they exceed what one model can hold. */
 export async function storedWeights(source: TensorSource): Promise<WeightPlan> {
   const entries = [...source.tensors.values()];
-  const bytes = entries.reduce((total, entry) => total + entry.byteLength, 0);
+  const bytes = entries.reduce((total, entry) => total + storedBytes(entry), 0);
   if (bytes > LARGEST_MODEL)
     throw new StepVideoError(
       'environment',
@@ -30,6 +30,13 @@ export async function storedWeights(source: TensorSource): Promise<WeightPlan> {
 }
 
 async function read(source: TensorSource, entry: TensorEntry): Promise<StoredWeight> {
+  if (entry.quantized === undefined) return readPlain(source, entry);
+  const { form, scale } = entry.quantized;
+  const packed = { dtype: 'uint8', bytes: await source.readTensor(entry) } as const;
+  return { form, packed, scale: await readPlain(source, scale) };
+}
+
+async function readPlain(source: TensorSource, entry: TensorEntry): Promise<StoredBytes> {
   const dtype = AS_STORED[entry.dtype];
   if (dtype !== undefined) return { dtype, bytes: await source.readTensor(entry) };
   const data = await source.readFloat32(entry);

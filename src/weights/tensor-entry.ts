@@ -4,8 +4,10 @@
  */
 import { type FileHandle, open } from 'node:fs/promises';
 import { checkpointError, internalError } from '../errors.ts';
+import type { QuantizedForm } from '../tensor/index.ts';
 import { readRange } from './file-range.ts';
 import { decodeFloat } from './float-codec.ts';
+import { dequantize } from './quantize-rows.ts';
 
 /** Element types that weight files may hold, under their safetensors names. */
 export type DType = 'F64' | 'F32' | 'F16' | 'BF16' | 'I64' | 'I32' | 'I16' | 'I8' | 'U8' | 'BOOL';
@@ -35,11 +37,21 @@ export type TensorEntry = {
   readonly file: string;
   /** Absolute byte offset of the first element. */
   readonly offset: number;
-  /** Bytes of the tensor once read: elements x bytes of one. */
+  /** Bytes of the tensor once read: elements x bytes of one, or the codes of a quantized one. */
   readonly byteLength: number;
   /** Steps in elements, only where the data are not stored row-major and gapless (pickled views); else absent. */
   readonly strides?: readonly number[];
+  /** Present where the bytes are codes of `shape`'s weights: their form, and the tensor of their scales. */
+  readonly quantized?: { readonly form: QuantizedForm; readonly scale: TensorEntry };
 };
+
+/** How the elements of a tensor are stored, for people: `BF16`, `int4`. */
+export const storageName = ({ dtype, quantized }: Pick<TensorEntry, 'dtype' | 'quantized'>): string =>
+  quantized?.form.scheme ?? dtype;
+
+/** Bytes on disk, scales included. */
+export const storedBytes = ({ byteLength, quantized }: TensorEntry): number =>
+  byteLength + (quantized?.scale.byteLength ?? 0);
 
 /** A set of tensors by name, over one file or many. */
 export type TensorSource = {
@@ -48,7 +60,7 @@ export type TensorSource = {
   readonly tensors: ReadonlyMap<string, TensorEntry>;
   /** The tensor's bytes in row-major order, in a buffer of its own (so typed views need no copy). Reads only that range. */
   readTensor(entry: TensorEntry): Promise<Uint8Array>;
-  /** The tensor as float32. Exact for all but F64, I64 and I32, which round to nearest. Throws a checkpoint error if the file was cut. */
+  /** The tensor as float32, dequantized where it is quantized. Exact for all but F64, I64 and I32, which round to nearest. Throws a checkpoint error if the file was cut. */
   readFloat32(entry: TensorEntry): Promise<Float32Array>;
   /** Closes open files. The source can still be read afterwards; it opens them again. */
   close(): Promise<void>;
@@ -77,7 +89,12 @@ export function createTensorSource(path: string, tensors: ReadonlyMap<string, Te
     path,
     tensors,
     readTensor,
-    readFloat32: async (entry) => decodeFloat(await readTensor(entry), entry.dtype),
+    async readFloat32(entry) {
+      const { quantized, shape } = entry;
+      if (quantized === undefined) return decodeFloat(await readTensor(entry), entry.dtype);
+      const scale = decodeFloat(await readTensor(quantized.scale), 'F32');
+      return dequantize(quantized.form, shape as readonly [number, number], await readTensor(entry), scale);
+    },
     async close() {
       const open = [...handles.values()];
       handles.clear();

@@ -4,6 +4,7 @@
  */
 import { basename, dirname } from 'node:path';
 import { inputError } from '../errors.ts';
+import { joinQuantized } from './quantization.ts';
 import { openSafetensors } from './safetensors.ts';
 import { openShardedSafetensors } from './sharded.ts';
 import type { TensorSource } from './tensor-entry.ts';
@@ -23,9 +24,13 @@ export const isWeightFile = (name: string): boolean =>
 export async function openWeights(path: string): Promise<WeightFile> {
   if (path.endsWith('.index.json')) {
     const source = await openShardedSafetensors(dirname(path), basename(path));
-    return { ...source, format: 'safetensors index', metadata: {} };
+    return { ...source, format: 'safetensors index' };
   }
-  if (path.endsWith('.safetensors')) return { ...(await openSafetensors(path)), files: [path], format: 'safetensors' };
+  if (path.endsWith('.safetensors')) {
+    const file = await openSafetensors(path);
+    const tensors = joinQuantized(path, file.tensors, file.metadata);
+    return { ...file, tensors, files: [path], format: 'safetensors' };
+  }
   if (!isWeightFile(path))
     throw inputError(
       `open ${path}`,

@@ -157,6 +157,38 @@ for (const [a, b] of [
   ],
 ] as const)
   define('MatMul', [a, b], t.matmul);
+for (const [x, block, rows] of [
+  [[3, 32], 16, 5],
+  [[2, 3, 40], 32, 4],
+  [[1, 21], 16, 3],
+] as const) {
+  const { packed, scale } = t.quantizedShapes({ scheme: 'int4', block }, [rows, x.at(-1)!]);
+  define(
+    'MatMulNBits',
+    [x, { shape: packed, dtype: 'uint8', range: [0, 255] }, { shape: scale, range: [0.01, 0.2] }],
+    (a, p, s) => t.matmulQuantized(a, p, s, { scheme: 'int4', block }),
+    { title: `blocks of ${block}` },
+  );
+}
+for (const x of [
+  [5, 8],
+  [2, 3, 33],
+] as const) {
+  const { packed, scale } = t.quantizedShapes({ scheme: 'int8' }, [7, x.at(-1)!]);
+  define('MatMulIntegerToFloat', [
+    { shape: x, range: [-2, 3] },
+    { shape: packed, dtype: 'uint8', range: [1, 255] },
+    { shape: scale, range: [0.01, 0.2] },
+  ], (a, p, s) => t.matmulQuantized(a, p, s, { scheme: 'int8' }));
+}
+define(
+  'MatMulIntegerToFloat',
+  [{ shape: [3, 6], dtype: 'uint8', range: [0, 255] }, { shape: [6, 4], dtype: 'uint8', range: [0, 255] }, [4]],
+  (a, b, s) => t.apply('MatMulIntegerToFloat', [a, b, s, t.constant(Uint8Array.of(128), [], 'uint8')]),
+  { title: 'of bytes' },
+);
+define('QuantizeLinear', [[3, 7], { shape: [3], range: [0.005, 0.02] }], (x, scale) =>
+  t.apply('QuantizeLinear', [x, scale, t.constant(Uint8Array.of(128, 0, 128), [3], 'uint8')]));
 define('Gather', [[5, 3], { shape: [4], dtype: 'int32', range: [0, 4] }], t.gather);
 define('Gather', [[6, 2, 2], { shape: [2, 3], dtype: 'int64', range: [0, 5] }], t.gather);
 define('Gather', [[4, 2], { shape: [7], dtype: 'int32', range: [0, 2] }], t.gather, { title: 'with repeated rows' });
