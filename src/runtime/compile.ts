@@ -43,7 +43,7 @@ export async function compile<Names extends string>(
   const names = Object.keys(outputs) as Names[];
   const optimized = optimize(names.map((n) => outputs[n]));
   const graph = Object.fromEntries(names.map((n, i) => [n, optimized[i] as Tensor]));
-  const { weights, device, threads, memoryArena, profilePrefix, keepStoredDtype } = options;
+  const { weights, device, threads, memoryArena, profilePrefix, keepStoredDtype, weightsInPlace } = options;
   const { bytes, inputs, nodes, external, decodes } = toOnnx(graph, weights);
   // Named one by one: these are part of the session's key, and callers may hand over wider objects.
   const settings: SessionOptions = {
@@ -52,6 +52,7 @@ export async function compile<Names extends string>(
     memoryArena,
     profilePrefix,
     keepStoredDtype: decodes && keepStoredDtype !== false,
+    weightsInPlace,
   };
   const key = await keyOf(bytes, settings, external);
   const lease = await leaseSession(key, () => openSession(bytes, settings, external?.folder));
