@@ -76,9 +76,9 @@ export async function loadDit(dir: string, { placement = WHOLE, ...options }: Di
   const build = async (feeds: Feeds): Promise<Runner<'velocity'>> => {
     if (placement.weights === 'stages' && mapped !== undefined) {
       const shapes = Object.fromEntries(Object.entries(feeds).map(([name, value]) => [name, value.shape]));
-      const { stages, constants } = ditStages(config, form, shapes as Record<keyof Feeds, Shape>);
+      const staged = ditStages(config, form, shapes as Record<keyof Feeds, Shape>);
       const flow = { fed: Object.keys(feeds), result: 'velocity' } as const;
-      return compileStages(stages, flow, { ...options, ...mapped, held: placement.held, constants });
+      return compileStages(staged, flow, { ...options, ...mapped, held: placement.held });
     }
     const inputs = Object.fromEntries(Object.entries(feeds).map(([name, value]) => [name, input(name, value.shape)]));
     const velocity = ditVelocity(new Scope(), config, form)(inputs as DitInputs);

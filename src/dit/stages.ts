@@ -3,25 +3,19 @@
  * Knows shapes and names of values; does not know where weights are.
  */
 import { Scope } from '../nn/scope.ts';
-import type { Stage } from '../runtime/stages.ts';
-import { float32, type Values } from '../runtime/value.ts';
+import type { StagedNetwork } from '../runtime/stages.ts';
+import { float32 } from '../runtime/value.ts';
 import { type AttentionForm, dim, input, type Shape } from '../tensor/index.ts';
 import type { TransformerConfig } from '../weights/component-config.ts';
 import { type DitInputs, ditParts, gridOf, textBiasRows } from './model.ts';
 import { ropeSplit, ropeTables, rotary } from './rope.ts';
-
-export type DitStages = {
-  readonly stages: readonly Stage[];
-  /** Tables of positions, fed on every run beside the network's own inputs. */
-  readonly constants: Values;
-};
 
 /** Stages of a denoiser whose inputs have the shapes `fed`; the last one gives `velocity`. */
 export function ditStages(
   config: TransformerConfig,
   form: AttentionForm,
   fed: Readonly<Record<keyof DitInputs & string, Shape>>,
-): DitStages {
+): StagedNetwork {
   const { enter, blocks, leave } = ditParts(new Scope(), config, form);
   const inputs = Object.fromEntries(Object.entries(fed).map(([name, shape]) => [name, input(name, shape)]));
   const given = inputs as unknown as DitInputs;

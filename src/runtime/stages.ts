@@ -13,6 +13,12 @@ import type { WeightFiles } from './weight-files.ts';
 
 export type Stage = { readonly name: string; readonly outputs: Readonly<Record<string, Tensor>> };
 
+export type StagedNetwork = {
+  readonly stages: readonly Stage[];
+  /** Fed on every run beside the network's own inputs, and the same each time: tables of positions. */
+  readonly constants: Values;
+};
+
 /**
  * How the weights of a network are held. `whole`: one graph with all of them inside. `stages`: a session a stage, where the
  * first `held` stages stay open and the others are opened for each run and closed after it. `tile`: tokens that go through a
@@ -42,15 +48,13 @@ export type StageOptions = {
   readonly weights: WeightPlan;
   readonly files: WeightFiles;
   readonly held: number;
-  /** Feeds that are the same on every run (tables of positions). */
-  readonly constants?: Values;
 };
 
 /** Opens the held stages of a chain that ends in value `result`; the feeds of a run are the names `fed`. */
 export async function compileStages<Name extends string>(
-  stages: readonly Stage[],
+  { stages, constants }: StagedNetwork,
   { fed, result }: { readonly fed: readonly string[]; readonly result: Name },
-  { device, threads, weights, files, held, constants = {} }: StageOptions,
+  { device, threads, weights, files, held }: StageOptions,
 ): Promise<Runner<Name>> {
   let chain = new ProgramBuilder<string, string>([...fed, ...Object.keys(constants)], []);
   for (const [i, { name, outputs }] of stages.entries())
