@@ -4,15 +4,17 @@
  */
 import { inputError, internalError } from '../errors.ts';
 import { Scope } from '../nn/scope.ts';
-import { compile, type Executable } from '../runtime/compile.ts';
+import { compile } from '../runtime/compile.ts';
 import { compileCache } from '../runtime/compile-cache.ts';
 import { capabilitiesOf, type Device } from '../runtime/device.ts';
+import { compileStages, type Placement, type Runner, WHOLE, whole } from '../runtime/stages.ts';
 import { float32, floats, type Value } from '../runtime/value.ts';
 import { dim, input, type Shape } from '../tensor/index.ts';
 import { checkComponent, openComponent } from '../weights/checkpoint.ts';
 import type { TransformerConfig } from '../weights/component-config.ts';
-import { storedWeights } from '../weights/stored-weights.ts';
+import { mappedWeights, storedWeights } from '../weights/stored-weights.ts';
 import { type DitInputs, ditVelocity } from './model.ts';
+import { ditStages } from './stages.ts';
 import { TIMESTEP_CHANNELS, timestepSinusoid } from './timestep.ts';
 
 /** Text states of a batch, as cross-attention takes them. */
@@ -38,6 +40,8 @@ export type VelocityCall = {
   /** In [0, 1]: 0 is noise, 1 is data. One for the whole batch. */
   readonly t: number;
   readonly text: DitText;
+  /** Stops between stages, where weights are held by stages. */
+  readonly signal?: AbortSignal | undefined;
 };
 
 export interface Dit {
@@ -53,18 +57,34 @@ const KEPT_GRAPHS = 2;
 /** Far below every logit, yet harmless where a whole row has it. */
 const NOT_ATTENDED = -1e9;
 
+export type DitOptions = {
+  readonly device: Device;
+  readonly threads?: number | undefined;
+  /** How weights are held: all in one graph unless said. */
+  readonly placement?: Placement | undefined;
+};
+
 /** Opens the transformer of checkpoint directory `dir` and checks that it holds exactly the tensors of its config; weights are read on first use. */
-export async function loadDit(dir: string, options: { device: Device; threads?: number | undefined }): Promise<Dit> {
+export async function loadDit(dir: string, { placement = WHOLE, ...options }: DitOptions): Promise<Dit> {
   const component = await openComponent(dir, 'transformer');
   checkComponent(component);
   const { config, source } = component;
-  const graphs = compileCache<'velocity'>(KEPT_GRAPHS);
+  const graphs = compileCache<'velocity', Runner<'velocity'>>(KEPT_GRAPHS);
+  const form = capabilitiesOf(options.device).attention;
+  const mapped = placement.weights === 'stages' ? await mappedWeights(source) : undefined;
 
-  const build = async (feeds: Feeds): Promise<Executable<'velocity'>> => {
-    const form = capabilitiesOf(options.device).attention;
+  const build = async (feeds: Feeds): Promise<Runner<'velocity'>> => {
+    if (placement.weights === 'stages' && mapped !== undefined) {
+      const shapes = Object.fromEntries(Object.entries(feeds).map(([name, value]) => [name, value.shape]));
+      const staged = ditStages(config, form, shapes as Record<keyof Feeds, Shape>);
+      const flow = { fed: Object.keys(feeds), result: 'velocity' } as const;
+      return compileStages(staged, flow, { ...options, ...mapped, held: placement.held });
+    }
     const inputs = Object.fromEntries(Object.entries(feeds).map(([name, value]) => [name, input(name, value.shape)]));
     const velocity = ditVelocity(new Scope(), config, form)(inputs as DitInputs);
-    return compile({ velocity }, { ...options, weights: await storedWeights(source), computeDtype: 'device' });
+    return whole(
+      await compile({ velocity }, { ...options, weights: await storedWeights(source), computeDtype: 'device' }),
+    );
   };
 
   return {
@@ -75,10 +95,11 @@ export async function loadDit(dir: string, options: { device: Device; threads?: 
         .map((value) => value.shape.join('x'))
         .join(' ');
       const graph = await graphs.get(key, () => build(feeds));
-      return floats((await graph.run(feeds)).velocity);
+      return floats((await graph.run(feeds, { signal: call.signal })).velocity);
     },
     async close() {
       await graphs.dispose();
+      await mapped?.files.close();
       await source.close();
     },
   };

@@ -15,6 +15,7 @@ import {
   gelu,
   matmul,
   reshape,
+  type Shape,
   slice,
   type Tensor,
   transpose,
@@ -22,7 +23,7 @@ import {
 } from '../tensor/index.ts';
 import type { TransformerConfig } from '../weights/component-config.ts';
 import { block, modulate, modulationParts, type Observe } from './block.ts';
-import { type Grid, ropeSplit, rotary } from './rope.ts';
+import { type Grid, ropeConstants, ropeSplit, rotary } from './rope.ts';
 import { adalnSingle } from './timestep.ts';
 
 export type DitInputs = {
@@ -38,12 +39,34 @@ export type DitInputs = {
   readonly textBias: Tensor;
 };
 
-/** Declares the denoiser's weights under `scope`; returns its forward pass, inputs → velocity [B, F, C', h, w]. */
-export function ditVelocity(
-  scope: Scope,
-  config: TransformerConfig,
-  form: AttentionForm,
-): (inputs: DitInputs, observe?: Observe) => Tensor {
+/** What enters the blocks and, beside the stream, leaves with it. */
+export type DitStream = {
+  /** Tokens [B, N, D]. */
+  readonly x: Tensor;
+  /** Embedded time [B, D] and the modulation [B, 6 D] that blocks share. */
+  readonly embedded: Tensor;
+  readonly modulation: Tensor;
+  /** [B, L, D], CLIP states first. */
+  readonly text: Tensor;
+};
+
+/** The denoiser in the parts that run one after another: whole graphs chain them, streamed ones hold one at a time. */
+export type DitParts = {
+  enter(inputs: DitInputs, observe?: Observe): DitStream;
+  readonly blocks: readonly ReturnType<typeof block>[];
+  /** Tokens after the last block -> velocity [B, F, C', h, w]. */
+  leave(x: Tensor, embedded: Tensor, grid: Grid, observe?: Observe): Tensor;
+};
+
+/** Tokens of latents [B, F, C, h, w]. */
+export const gridOf = (latents: Shape, { patch_size: patch }: TransformerConfig): Grid => [
+  dim(latents, 1),
+  dim(latents, 3) / patch,
+  dim(latents, 4) / patch,
+];
+
+/** Declares the denoiser's weights under `scope`. */
+export function ditParts(scope: Scope, config: TransformerConfig, form: AttentionForm): DitParts {
   const { num_attention_heads: heads, attention_head_dim: headDim, norm_eps: eps, patch_size: patch } = config;
   const width = heads * headDim;
   const embed = patchEmbed(scope.at('pos_embed').at('proj'), config, width);
@@ -56,31 +79,54 @@ export function ditVelocity(
   const table = scope.parameter('scale_shift_table', [2, width], { normal: 1 / Math.sqrt(width) });
   const projOut = linear(scope.at('proj_out'), [width, patch * patch * config.out_channels], { initial: ZEROS });
 
-  return (inputs, observe = () => {}) => {
-    const [batch, frames, , height, wide] = inputs.latents.shape as readonly [number, number, number, number, number];
-    const grid: Grid = [frames, height / patch, wide / patch];
-    const tokens = grid[0] * grid[1] * grid[2];
-    const perFrame = [batch * frames, tokens / frames, width];
+  const perFrame = (x: Tensor, frames: number): Tensor => reshape(x, [dim(x.shape, 0) * frames, -1, width]);
+  return {
+    blocks,
+    enter(inputs, observe = () => {}) {
+      const x = embed(inputs.latents); //                                                 [B, N, D]
+      observe('pos_embed', perFrame(x, dim(inputs.latents.shape, 1)));
+      const { embedded, modulation } = adaln(inputs.timestep); //                         [B, D], [B, 6 D]
+      observe('adaln_single', modulation);
+      observe('adaln_single.1', embedded);
+      return { x, embedded, modulation, text: joinText(inputs, observe) };
+    },
+    leave(tokens, embedded, grid, observe = () => {}) {
+      const x = normOut(tokens);
+      observe('norm_out', perFrame(x, grid[0]));
+      const [shift, scale] = modulationParts(table, embedded) as [Tensor, Tensor];
+      return unpatch(projOut(modulate(x, scale, shift)), grid, config); //                [B, F, C', h, w]
+    },
+  };
+}
 
-    let x = embed(inputs.latents); //                                                     [B, N, D]
-    observe('pos_embed', reshape(x, perFrame));
-    const { embedded, modulation } = adaln(inputs.timestep); //                           [B, D], [B, 6 D]
-    observe('adaln_single', modulation);
-    observe('adaln_single.1', embedded);
-    const text = joinText(inputs, observe); //                                            [B, L, D]
-    const bias = reshape(inputs.textBias, [batch, 1, 1, dim(text.shape, 1)]);
-    // Fused kernels want a row of the bias for every query; all blocks share one.
-    const textBias = form === 'fused' ? expand(bias, [batch, 1, tokens, dim(text.shape, 1)]) : bias;
-    const context = { text, textBias, modulation, rotate: rotary(grid, ropeSplit(config)) };
+/** The bias [B, L] of text as attention takes it. Fused kernels want a row for every one of `tokens` queries. */
+export function textBiasRows(textBias: Tensor, tokens: number, form: AttentionForm): Tensor {
+  const [batch, length] = textBias.shape as readonly [number, number];
+  const bias = reshape(textBias, [batch, 1, 1, length]);
+  return form === 'fused' ? expand(bias, [batch, 1, tokens, length]) : bias;
+}
+
+/** Declares the denoiser's weights under `scope`; returns its forward pass, inputs → velocity [B, F, C', h, w]. */
+export function ditVelocity(
+  scope: Scope,
+  config: TransformerConfig,
+  form: AttentionForm,
+): (inputs: DitInputs, observe?: Observe) => Tensor {
+  const { enter, blocks, leave } = ditParts(scope, config, form);
+  return (inputs, observe = () => {}) => {
+    const grid = gridOf(inputs.latents.shape, config);
+    const { x: tokens, embedded, modulation, text } = enter(inputs, observe);
+    const split = ropeSplit(config);
+    // All blocks share one bias and one pair of tables.
+    const textBias = textBiasRows(inputs.textBias, dim(tokens.shape, 1), form);
+    const context = { text, textBias, modulation, rotate: rotary(ropeConstants(grid, split), split) };
+    let x = tokens; //                                                                    [B, N, D]
     blocks.forEach((each, i) => {
       const name = `transformer_blocks.${i}`;
-      x = each(x, context, (part, y) => observe(`${name}.${part}`, y)); //                [B, N, D]
+      x = each(x, context, (part, y) => observe(`${name}.${part}`, y));
       observe(name, x);
     });
-    x = normOut(x);
-    observe('norm_out', reshape(x, perFrame));
-    const [shift, scale] = modulationParts(table, embedded) as [Tensor, Tensor];
-    return unpatch(projOut(modulate(x, scale, shift)), grid, config); //                  [B, F, C', h, w]
+    return leave(x, embedded, grid, observe);
   };
 }
 

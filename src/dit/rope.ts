@@ -4,7 +4,7 @@
  */
 import { internalError } from '../errors.ts';
 import type { Module } from '../nn/linear.ts';
-import { add, constant, matmul, mul } from '../tensor/index.ts';
+import { add, constant, matmul, mul, type Tensor } from '../tensor/index.ts';
 import type { TransformerConfig } from '../weights/component-config.ts';
 
 const BASE = 1e4;
@@ -71,13 +71,19 @@ function quarterTurn(split: RopeSplit): Float32Array {
   return turn;
 }
 
-/** Rotates queries or keys [B, heads, tokens, headDim] by their places in `grid`. The turn is a product: its gradient is one too, where that of six slices is six paddings. */
-export function rotary(grid: Grid, split: RopeSplit): Module {
-  const tokens = grid[0] * grid[1] * grid[2];
-  const width = split[0] + split[1] + split[2];
+/** Cosine and sine of every token's angles, [tokens, headDim] each. */
+export type RopeTables = { readonly cos: Tensor; readonly sin: Tensor };
+
+/** The tables of `grid` as part of a graph. */
+export function ropeConstants(grid: Grid, split: RopeSplit): RopeTables {
+  const shape = [grid[0] * grid[1] * grid[2], split[0] + split[1] + split[2]];
   const tables = ropeTables(grid, split);
-  const cos = constant(tables.cos, [tokens, width]);
-  const sin = constant(tables.sin, [tokens, width]);
+  return { cos: constant(tables.cos, shape), sin: constant(tables.sin, shape) };
+}
+
+/** Rotates queries or keys [B, heads, tokens, headDim] by their places. The turn is a product: its gradient is one too, where that of six slices is six paddings. */
+export function rotary({ cos, sin }: RopeTables, split: RopeSplit): Module {
+  const width = split[0] + split[1] + split[2];
   const turn = constant(quarterTurn(split), [width, width]);
   return (x) => add(mul(x, cos), mul(matmul(x, turn), sin));
 }

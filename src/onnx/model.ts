@@ -81,6 +81,7 @@ class GraphWriter {
   readonly #literalNames = new Map<string, string>();
   /** Parameters that the plan stores, by name; `raw` is the initializer's own name. */
   readonly #stored = new Map<string, { raw: string; node: Tensor; stored: StoredBytes }>();
+  readonly #decoded = new Set<string>();
   readonly #results: object[] = [];
 
   constructor(weights: WeightPlan) {
@@ -94,6 +95,7 @@ class GraphWriter {
   }
 
   #apply(node: Tensor): void {
+    if (node.op === 'Gather' && this.#gatherStored(node)) return;
     const form = opDefinition(node.op).onnx(node);
     const inputs = form.inputs.map((x) => this.#operand(x));
     const key = `${form.domain ?? ''}:${form.type}(${inputs.join()})${JSON.stringify(form.attributes ?? {})}`;
@@ -113,7 +115,22 @@ class GraphWriter {
     return proto;
   }
 
-  /** Inputs and parameters go by their own names; several nodes may stand for one leaf. */
+  /** Rows of a table that is stored in another dtype are looked up first and then decoded: a vocabulary is never decoded whole. */
+  #gatherStored(node: Tensor): boolean {
+    const [table, ids] = node.inputs as [Tensor, Tensor];
+    const stored = table.op === 'Parameter' ? this.#stored.get(nameOf(table)) : undefined;
+    if (stored === undefined || stored.raw === nameOf(table)) return false;
+    const name = `${node.op}_${this.#nodes.length}`;
+    const rows = `${name}:${stored.stored.dtype}`;
+    const decoded = `${name}:0`;
+    this.#add(name, { type: 'Gather', attributes: { axis: 0 } }, [stored.raw, this.#operand(ids)], [rows]);
+    this.#add(`Decode ${name}`, { type: 'Cast', attributes: { to: node.dtype } }, [rows], [decoded]);
+    this.#computes.set(name, [node]);
+    this.#names.set(node, decoded);
+    return true;
+  }
+
+  /** Inputs and parameters go by their own names; several nodes may stand for one leaf. A stored one is decoded at its first use. */
   #leaf(node: Tensor): void {
     const name = nameOf(node);
     this.#names.set(node, name);
@@ -127,7 +144,13 @@ class GraphWriter {
     checkStored(name, node, stored);
     const raw = stored.dtype === node.dtype ? name : `${name}:${stored.dtype}`;
     this.#stored.set(name, { raw, node, stored });
-    if (raw !== name) this.#add(`Decode ${name}`, { type: 'Cast', attributes: { to: node.dtype } }, [raw], [name]);
+  }
+
+  #decode(name: string): void {
+    const stored = this.#stored.get(name);
+    if (stored === undefined || stored.raw === name || this.#decoded.has(name)) return;
+    this.#decoded.add(name);
+    this.#add(`Decode ${name}`, { type: 'Cast', attributes: { to: stored.node.dtype } }, [stored.raw], [name]);
   }
 
   #operand(operand: OnnxOperand): string {
@@ -136,6 +159,7 @@ class GraphWriter {
       return this.#literal('int64', [operand.int64.length], BigInt64Array.from(operand.int64, BigInt));
     if ('float' in operand) return this.#literal('float32', [], Float32Array.of(operand.float));
     const name = this.#names.get(operand);
+    if (operand.op === 'Parameter') this.#decode(nameOf(operand));
     if (name === undefined) throw internalError('toOnnx', 'inputs must precede their users', operand.op);
     return name;
   }
@@ -155,6 +179,7 @@ class GraphWriter {
   /** A graph output needs a name of its own, also where it is a leaf or appears twice. */
   output(name: string, tensor: Tensor): void {
     const result = `out:${name}`;
+    if (tensor.op === 'Parameter') this.#decode(nameOf(tensor));
     this.#add(result, { type: 'Identity' }, [this.#names.get(tensor) as string], [result]);
     this.#results.push(valueInfo(result, tensor));
   }

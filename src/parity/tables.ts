@@ -4,7 +4,7 @@
 
 import { euler } from '../diffusion/euler.ts';
 import { schedule } from '../diffusion/schedule.ts';
-import { type Grid, type RopeSplit, ropeTables, rotary } from '../dit/rope.ts';
+import { type Grid, type RopeSplit, ropeConstants, ropeTables, rotary } from '../dit/rope.ts';
 import { timestepSinusoid } from '../dit/timestep.ts';
 import { checkpointError } from '../errors.ts';
 import { compile } from '../runtime/compile.ts';
@@ -68,7 +68,7 @@ async function rotated(recorded: RecordedSet): Promise<Float32Array> {
   const tokens = await recorded.read('tokens');
   const heads = transpose(input('tokens', tokens.shape), [0, 2, 1, 3]);
   const graph = await compile(
-    { rotated: transpose(rotary(grid, split)(heads), [0, 2, 1, 3]) },
+    { rotated: transpose(rotary(ropeConstants(grid, split), split)(heads), [0, 2, 1, 3]) },
     { device: 'cpu', threads: 1 },
   );
   const { rotated } = await graph.run({ tokens });

@@ -3,17 +3,21 @@
  */
 import type { Executable } from './compile.ts';
 
-export interface CompileCache<Names extends string> {
+type Disposable = { dispose(): Promise<void> };
+
+export interface CompileCache<Kept extends Disposable> {
   /** The executable of `key`, built if it is not there; the least recently used beyond the limit is disposed. */
-  get(key: string, build: () => Promise<Executable<Names>>): Promise<Executable<Names>>;
+  get(key: string, build: () => Promise<Kept>): Promise<Kept>;
   dispose(): Promise<void>;
 }
 
-export function compileCache<Names extends string>(limit: number): CompileCache<Names> {
-  const kept = new Map<string, Promise<Executable<Names>>>();
+/** A cache of executables with results `Names`, or of whatever else is compiled for a shape. */
+export function compileCache<Names extends string, Kept extends Disposable = Executable<Names>>(
+  limit: number,
+): CompileCache<Kept> {
+  const kept = new Map<string, Promise<Kept>>();
   // One that failed to build was removed by whoever asked for it.
-  const drop = async (built: Promise<Executable<Names>>): Promise<void> =>
-    (await built.catch(() => undefined))?.dispose();
+  const drop = async (built: Promise<Kept>): Promise<void> => (await built.catch(() => undefined))?.dispose();
   return {
     async get(key, build) {
       const built = kept.get(key) ?? build();
@@ -22,7 +26,7 @@ export function compileCache<Names extends string>(limit: number): CompileCache<
       built.catch(() => kept.delete(key));
       const [oldest] = kept.keys();
       if (kept.size > limit && oldest !== undefined) {
-        const old = kept.get(oldest) as Promise<Executable<Names>>;
+        const old = kept.get(oldest) as Promise<Kept>;
         kept.delete(oldest);
         await drop(old);
       }

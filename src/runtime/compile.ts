@@ -48,7 +48,7 @@ export async function compile<Names extends string>(
   options: CompileOptions,
 ): Promise<Executable<Names>> {
   const names = Object.keys(outputs) as Names[];
-  const { weights, device, threads, memoryArena, profilePrefix, keepStoredDtype, deviceOnly } = options;
+  const { weights, device, threads, memoryArena, profilePrefix, keepStoredDtype, deviceOnly, weightsInPlace } = options;
   const { computeDtype = 'float32' } = options;
   const dtype = computeDtype === 'device' ? await inferenceDtype(device) : computeDtype;
   const quantized = quantizeLinears(optimize(names.map((n) => outputs[n])), weights);
@@ -68,6 +68,7 @@ export async function compile<Names extends string>(
     profilePrefix,
     deviceOnly,
     keepStoredDtype: decodes && keepStoredDtype !== false,
+    weightsInPlace,
   };
   const key = await keyOf(bytes, settings, external);
   const lease = await leaseSession(key, () => openSession(bytes, settings, external?.folder));

@@ -17,7 +17,10 @@ import {
 } from './segment.ts';
 import type { Value, Values } from './value.ts';
 
-export type GraphOptions<Names extends string, Have extends string> = Pick<GraphStep, 'weights' | 'keepStoredDtype'> & {
+export type GraphOptions<Names extends string, Have extends string> = Pick<
+  GraphStep,
+  'weights' | 'keepStoredDtype' | 'files'
+> & {
   /** Outputs written into the buffer of a value that is there already, which then holds the new elements under both names. */
   readonly into?: { readonly [N in Names]?: Have };
   /** `run`: the session lives for one step only, so that its weights leave memory; else as long as the program. */
@@ -161,8 +164,13 @@ async function runSegments<Names extends string>(
     return value;
   };
   const of = segments.length;
+  let ahead = prepared(segments[0]);
   for (const [i, segment] of segments.entries()) {
+    const failure = await ahead;
     if (signal?.aborted) throw new StepVideoError('aborted', segment.name, `stopped before step ${i + 1} of ${of}`);
+    if (failure !== undefined) throw named(segment.name, failure.error);
+    // Under way before the segment takes the thread.
+    ahead = prepared(segments[i + 1]);
     const start = performance.now();
     const taken = Object.fromEntries([...segment.reads.keys()].map((name) => [name, given(name, segment.name)]));
     const results = await segment.run(taken, signal).catch((error: unknown) => {
@@ -181,3 +189,12 @@ async function runSegments<Names extends string>(
   }
   return Object.fromEntries(returns.map((name) => [name, given(name, 'program')])) as Record<Names, Value>;
 }
+
+/** Reading ahead fails where its segment is, not before. */
+const prepared = (segment: Segment | undefined): Promise<{ error: unknown } | undefined> =>
+  segment === undefined
+    ? Promise.resolve(undefined)
+    : segment.prepare().then(
+        () => undefined,
+        (error: unknown) => ({ error }),
+      );

@@ -8,6 +8,7 @@ import { nameOf, reachable, type Tensor } from '../tensor/index.ts';
 import { type CompileOptions, compile, type Executable } from './compile.ts';
 import { mergeOps, type OpProfile, type SegmentProfile, traceFolder } from './profile.ts';
 import type { Value, Values } from './value.ts';
+import type { ByteRange, WeightFiles } from './weight-files.ts';
 
 /** What is known of a value before any run; undefined where a host action or the caller decides. */
 export type ValueType = Pick<Tensor, 'shape' | 'dtype'> | undefined;
@@ -16,6 +17,8 @@ export interface Segment {
   readonly name: string;
   readonly reads: ReadonlyMap<string, ValueType>;
   readonly gives: ReadonlyMap<string, ValueType>;
+  /** Begins to read what the next run will need of files; does nothing where that is in memory. */
+  prepare(): Promise<void>;
   run(values: Values, signal: AbortSignal | undefined): Promise<Values>;
   profile(): Promise<SegmentProfile>;
   dispose(): Promise<void>;
@@ -28,6 +31,8 @@ export type GraphStep = {
   readonly keepStoredDtype?: boolean | undefined;
   readonly into?: Readonly<Record<string, string | undefined>> | undefined;
   readonly lifetime?: 'program' | 'run' | undefined;
+  /** The files behind `weights`, where these are used in place: watched, and read ahead for a segment that opens for each run. */
+  readonly files?: WeightFiles | undefined;
 };
 
 export type HostStep = {
@@ -56,6 +61,7 @@ export function hostSegment({ name, reads, adds, action }: HostStep): Segment {
     name,
     reads: new Map(reads.map((read) => [read, undefined])),
     gives: new Map(adds.map((add) => [add, undefined])),
+    prepare: async () => undefined,
     async run(values, signal) {
       const start = performance.now();
       const results = await action(values, { signal });
@@ -70,14 +76,20 @@ export function hostSegment({ name, reads, adds, action }: HostStep): Segment {
 
 /** Opens the session at once, unless the step's lifetime is that of one run. */
 export async function graphSegment(step: GraphStep, options: SegmentOptions): Promise<Segment> {
-  const { name, outputs, weights, keepStoredDtype, into = {}, lifetime = 'program' } = step;
+  const { name, outputs, weights, keepStoredDtype, into = {}, lifetime = 'program', files } = step;
   const { profile, ...device } = options;
   const totals = { runs: 0, seconds: 0, flops: 0, bytes: 0 };
   let ops: readonly OpProfile[] = [];
 
   const open = async (): Promise<{ executable: Executable; close(): Promise<void> }> => {
     const trace = profile ? await traceFolder() : undefined;
-    const executable = await compile(outputs, { ...device, weights, keepStoredDtype, profilePrefix: trace?.prefix });
+    const executable = await compile(outputs, {
+      ...device,
+      weights,
+      keepStoredDtype,
+      weightsInPlace: files !== undefined,
+      profilePrefix: trace?.prefix,
+    });
     const close = async (): Promise<void> => {
       if (trace !== undefined) {
         executable.session.endProfiling();
@@ -89,15 +101,22 @@ export async function graphSegment(step: GraphStep, options: SegmentOptions): Pr
   };
 
   let resident = lifetime === 'program' ? await open() : undefined;
+  const ranges = files === undefined ? [] : rangesOf(outputs, weights);
   return {
     name,
     reads: new Map([...leavesOf(outputs, weights), ...targetsOf(into, outputs)]),
     gives: new Map(Object.entries(outputs)),
+    async prepare() {
+      if (resident === undefined) await files?.readAhead(ranges);
+    },
     async run(values) {
       const start = performance.now();
+      files?.check();
       const { executable, close } = resident ?? (await open());
       try {
-        return await executable.run(values, buffersOf(into, values));
+        const results = await executable.run(values, buffersOf(into, values));
+        files?.check();
+        return results;
       } finally {
         if (resident === undefined) await close();
         totals.seconds += (performance.now() - start) / 1e3;
@@ -122,6 +141,15 @@ export async function graphSegment(step: GraphStep, options: SegmentOptions): Pr
       await last?.close();
     },
   };
+}
+
+/** Where in files the weights of a graph lie. */
+function rangesOf(outputs: Readonly<Record<string, Tensor>>, weights: WeightPlan | undefined): ByteRange[] {
+  const names = new Set(reachable(Object.values(outputs)).flatMap((n) => (n.op === 'Parameter' ? [nameOf(n)] : [])));
+  return [...names].flatMap((name) => {
+    const stored = weights?.(name);
+    return stored !== undefined && 'file' in stored ? [stored] : [];
+  });
 }
 
 /** What must be fed: inputs, and parameters that the plan does not store. */

@@ -18,6 +18,8 @@ export type SessionOptions = {
   readonly keepStoredDtype?: boolean | undefined;
   /** Refuse a model of which the device would leave any op to the CPU. */
   readonly deviceOnly?: boolean | undefined;
+  /** Use constants where they lie: nothing of them is folded, packed or copied at load. For sessions that run once. */
+  readonly weightsInPlace?: boolean | undefined;
   /** Arena memory kept between runs; off where peak memory matters more than speed. */
   readonly memoryArena?: boolean | undefined;
   /** Start of the path of the trace file that the session writes; absent: no profile. */
@@ -43,6 +45,9 @@ export interface Session {
 /** Larger results of constant expressions are computed on each run where stored dtypes are kept. */
 const FOLDED_BYTES = 64 * 1024;
 
+/** Its kernel rounds otherwise than the sum and norm that it joins, so results would depend on where a network is cut into stages. */
+const UNWANTED = 'SkipLayerNormFusion';
+
 /**
  * Opens `model`; external weights are looked up in `weightFolder`.
  * @throws environment error where the device cannot be opened; internal error where the model is at fault.
@@ -65,7 +70,7 @@ export async function openSession(model: Uint8Array, options: SessionOptions, we
 }
 
 async function createSession(model: Uint8Array, options: SessionOptions, weightFolder: string | undefined) {
-  const { device, threads, memoryArena, profilePrefix, keepStoredDtype, deviceOnly } = options;
+  const { device, threads, memoryArena, profilePrefix, keepStoredDtype, deviceOnly, weightsInPlace } = options;
   try {
     return await ort.InferenceSession.create(model, {
       executionProviders: [device],
@@ -78,9 +83,15 @@ async function createSession(model: Uint8Array, options: SessionOptions, weightF
           // Idle workers of one session must not spin while another computes.
           force_spinning_stop: '1',
           ...(deviceOnly && { disable_cpu_ep_fallback: '1' }),
+          ...(weightsInPlace && { disable_prepacking: '1' }),
           ...(weightFolder !== undefined && { model_external_initializers_file_folder_path: weightFolder }),
         },
-        ...(keepStoredDtype && { optimization: { constant_folding_max_output_size_in_bytes: String(FOLDED_BYTES) } }),
+        optimization: {
+          disable_specified_optimizers: UNWANTED,
+          ...((keepStoredDtype || weightsInPlace) && {
+            constant_folding_max_output_size_in_bytes: String(FOLDED_BYTES),
+          }),
+        },
       },
     });
   } catch (error) {

@@ -14,12 +14,16 @@ export function alibiSlopes(heads: number): number[] {
   );
 }
 
-/** -slope · sqrt(i - j) where key j <= query i, far below every logit elsewhere: [heads, length, length]. */
-export function sqrtAlibiBias(heads: number, length: number): Tensor {
+/** -slope · sqrt(i - j) where key j <= query i, far below every logit elsewhere: [heads, length, length] flat. */
+export function sqrtAlibiTable(heads: number, length: number): Float32Array {
   const data = new Float32Array(heads * length * length).fill(NOT_ATTENDED);
   alibiSlopes(heads).forEach((slope, h) => {
     for (let i = 0; i < length; i++)
       for (let j = 0; j <= i; j++) data[(h * length + i) * length + j] = -slope * Math.sqrt(i - j);
   });
-  return constant(data, [heads, length, length]);
+  return data;
 }
+
+/** The table as part of a graph. */
+export const sqrtAlibiBias = (heads: number, length: number): Tensor =>
+  constant(sqrtAlibiTable(heads, length), [heads, length, length]);

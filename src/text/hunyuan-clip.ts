@@ -33,21 +33,39 @@ export type ClipInputs = {
   readonly mask: Tensor;
 };
 
+/** The encoder in the parts that run one after another. */
+export type ClipParts = {
+  /** ids int32 [B, L] -> [B, L, hidden]. */
+  readonly embed: Module;
+  /** States and the bias of `clipBias` -> states. */
+  readonly layers: readonly ((states: Tensor, bias: Tensor) => Tensor)[];
+};
+
+/** Declares the encoder's weights under `scope`. */
+export function clipParts(scope: Scope, config: HunyuanClipConfig, form: AttentionForm): ClipParts {
+  const embed = embeddings(scope.at('embeddings'), config);
+  const layers = Array.from({ length: config.num_hidden_layers }, (_, i) =>
+    layer(scope.at('encoder').at('layer').at(i), config, form),
+  );
+  return { embed, layers };
+}
+
+/** Added to attention logits where keys have the mask [B, L]. Fused kernels want a row for every query. */
+export function clipBias(mask: Tensor, form: AttentionForm): Tensor {
+  const [batch, length] = mask.shape as readonly [number, number];
+  const keys = mul(sub(1, reshape(mask, [batch, 1, 1, length])), NOT_ATTENDED);
+  return form === 'fused' ? expand(keys, [batch, 1, length, length]) : keys;
+}
+
 /** Declares the encoder's weights under `scope`; returns ids and mask → states [B, L, hidden]. */
 export function hunyuanClip(
   scope: Scope,
   config: HunyuanClipConfig,
   form: AttentionForm,
 ): (inputs: ClipInputs, observe?: Observe) => Tensor {
-  const embed = embeddings(scope.at('embeddings'), config);
-  const layers = Array.from({ length: config.num_hidden_layers }, (_, i) =>
-    layer(scope.at('encoder').at('layer').at(i), config, form),
-  );
+  const { embed, layers } = clipParts(scope, config, form);
   return ({ ids, mask }, observe = () => {}) => {
-    const [batch, length] = ids.shape as readonly [number, number];
-    const keys = mul(sub(1, reshape(mask, [batch, 1, 1, length])), NOT_ATTENDED);
-    // Fused kernels want a row of the bias for every query.
-    const bias = form === 'fused' ? expand(keys, [batch, 1, length, length]) : keys;
+    const bias = clipBias(mask, form);
     let states = embed(ids); //                                                           [B, L, hidden]
     observe('embeddings', states);
     layers.forEach((each, i) => {

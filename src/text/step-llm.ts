@@ -24,13 +24,17 @@ import type { Observe } from './hunyuan-clip.ts';
 /** The feed-forward's width is rounded up to a multiple of this. */
 const WIDTH_STEP = 256;
 
-/** Declares the encoder's weights under `scope`; returns ids int32 [B, L] → states [B, L, hidden]. */
-export function stepLlm(
-  scope: Scope,
-  config: StepLlmConfig,
-  form: AttentionForm,
-): (ids: Tensor, observe?: Observe) => Tensor {
-  const { hidden_size: width, num_layers, num_attention_heads: heads } = config;
+/** The encoder in the parts that run one after another. */
+export type StepLlmParts = {
+  /** ids int32 [B, L] -> [B, L, hidden]. */
+  readonly words: Module;
+  /** States and the bias of `sqrtAlibiBias` -> states. */
+  readonly layers: readonly ((states: Tensor, bias: Tensor) => Tensor)[];
+};
+
+/** Declares the encoder's weights under `scope`. */
+export function stepLlmParts(scope: Scope, config: StepLlmConfig, form: AttentionForm): StepLlmParts {
+  const { hidden_size: width, num_layers } = config;
   // The stream has no norm of its own, so words must not start small against what layers add to them.
   const words = embedding(scope.at('tok_embeddings').at('word_embeddings'), config.padded_vocab_size, width, {
     normal: 1,
@@ -38,8 +42,18 @@ export function stepLlm(
   const layers = Array.from({ length: num_layers }, (_, i) =>
     layer(scope.at('transformer').at('layers').at(i), config, form),
   );
+  return { words, layers };
+}
+
+/** Declares the encoder's weights under `scope`; returns ids int32 [B, L] → states [B, L, hidden]. */
+export function stepLlm(
+  scope: Scope,
+  config: StepLlmConfig,
+  form: AttentionForm,
+): (ids: Tensor, observe?: Observe) => Tensor {
+  const { words, layers } = stepLlmParts(scope, config, form);
   return (ids, observe = () => {}) => {
-    const bias = sqrtAlibiBias(heads, dim(ids.shape, 1));
+    const bias = sqrtAlibiBias(config.num_attention_heads, dim(ids.shape, 1));
     let states = words(ids); //                                                           [B, L, hidden]
     observe('tok_embeddings', states);
     layers.forEach((each, i) => {

@@ -1,9 +1,11 @@
 /**
  * A component's tensors as a compiler wants them: each in the dtype that it is stored in, so that 16-bit files stay half as large.
- * Bytes are copied into the model; whoever cannot afford that must give another plan.
+ * Copied into the model, or left in their files for the runtime to map.
  */
 import { StepVideoError } from '../errors.ts';
 import type { StoredBytes, StoredWeight, WeightPlan } from '../onnx/model.ts';
+import { openWeightFiles, type WeightFiles } from '../runtime/weight-files.ts';
+import { planWeights } from '../runtime/weight-plan.ts';
 import type { DType as GraphDType } from '../tensor/index.ts';
 import { type DType, storedBytes, type TensorEntry, type TensorSource } from './tensor-entry.ts';
 
@@ -41,4 +43,17 @@ async function readPlain(source: TensorSource, entry: TensorEntry): Promise<Stor
   if (dtype !== undefined) return { dtype, bytes: await source.readTensor(entry) };
   const data = await source.readFloat32(entry);
   return { dtype: 'float32', bytes: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) };
+}
+
+export type MappedWeights = { readonly weights: WeightPlan; readonly files: WeightFiles };
+
+/** Plans every tensor of `source` where it lies, and opens the files to watch them and to read ahead. `files` is the caller's to close. */
+export async function mappedWeights(source: TensorSource): Promise<MappedWeights> {
+  const files = await openWeightFiles([...new Set([...source.tensors.values()].map((entry) => entry.file))]);
+  try {
+    return { weights: await planWeights(source, 'external'), files };
+  } catch (error) {
+    await files.close();
+    throw error;
+  }
 }

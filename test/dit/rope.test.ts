@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { type Grid, type RopeSplit, ropeSplit, ropeTables, rotary } from '../../src/dit/rope.ts';
+import { type Grid, type RopeSplit, ropeConstants, ropeSplit, ropeTables, rotary } from '../../src/dit/rope.ts';
 import { timestepSinusoid } from '../../src/dit/timestep.ts';
 import { compare } from '../../src/parity/compare.ts';
 import { openRecordedSet, type RecordedSet } from '../../src/parity/vectors.ts';
@@ -21,8 +21,10 @@ function rotated(x: ArrayLike<number>, heads: number, grid: Grid, split: RopeSpl
   const width = split[0] + split[1] + split[2];
   const shape = [1, heads, grid[0] * grid[1] * grid[2], width];
   const leaf = input('x', shape);
-  return evaluate([rotary(grid, split)(leaf)], new Map([['x', ndarray(shape, 'float32', Float64Array.from(x))]]))[0]!
-    .data;
+  return evaluate(
+    [rotary(ropeConstants(grid, split), split)(leaf)],
+    new Map([['x', ndarray(shape, 'float32', Float64Array.from(x))]]),
+  )[0]!.data;
 }
 
 describe('rotary positions', () => {

@@ -1,0 +1,98 @@
+/** A denoiser whose blocks come and go gives what one graph gives; what happens to its files meanwhile is noticed. */
+import { appendFileSync, cpSync, renameSync, statSync, truncateSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { type Dit, loadDit, type VelocityCall } from '../../src/dit/load.ts';
+import { openRecordedSet } from '../../src/parity/vectors.ts';
+import { openSessions } from '../../src/runtime/session-cache.ts';
+import type { Placement } from '../../src/runtime/stages.ts';
+import { floats } from '../../src/runtime/value.ts';
+import { temporaryFolder } from '../weights/temporary.ts';
+
+const recorded = new URL('../golden/parity', import.meta.url).pathname;
+const folder = temporaryFolder();
+const cpu = { device: 'cpu', threads: 1 } as const;
+const stages = (held: number): Placement => ({ weights: 'stages', held });
+
+let call: VelocityCall;
+let expected: Float32Array;
+const opened: Dit[] = [];
+const open = async (directory: string, placement?: Placement): Promise<Dit> => {
+  const dit = await loadDit(directory, { ...cpu, placement });
+  opened.push(dit);
+  return dit;
+};
+
+beforeAll(async () => {
+  const run = await openRecordedSet(recorded, 'pipeline');
+  const one = floats(await run.read('noise'));
+  const text = { llm: await run.read('llm_states'), clip: await run.read('clip_states'), lengths: [24, 17] };
+  const shape = { frames: 6, channels: 2, height: 2, width: 3 };
+  call = { latents: Float32Array.of(...one, ...one), batch: 2, shape, t: 0.25, text };
+  await run.close();
+  const whole = await open(`${recorded}/checkpoint`);
+  expected = await whole.velocity(call);
+  await whole.close();
+});
+afterEach(() => Promise.all(opened.splice(0).map((dit) => dit.close())));
+afterAll(() => expect(openSessions()).toBe(0));
+
+describe('a denoiser held by stages', () => {
+  // Enter, two blocks, leave.
+  it.each([0, 2, 4])('with %i of 4 stages held equals the whole graph to the bit, again and again', async (held) => {
+    const dit = await open(`${recorded}/checkpoint`, stages(held));
+    for (let run = 0; run < 2; run++) {
+      expect(await dit.velocity(call)).toEqual(expected);
+      expect(openSessions()).toBe(held);
+    }
+  });
+
+  it('stops between stages', async () => {
+    const dit = await open(`${recorded}/checkpoint`, stages(0));
+    const stopped = dit.velocity({ ...call, signal: AbortSignal.abort() });
+    await expect(stopped).rejects.toMatchObject({ kind: 'aborted' });
+    expect(openSessions()).toBe(0);
+    expect(await dit.velocity(call)).toEqual(expected);
+  });
+});
+
+describe('files under a running denoiser', () => {
+  const shard = 'transformer/diffusion_pytorch_model-00002-of-00002.safetensors';
+  const spoils: [string, (file: string) => void, RegExp][] = [
+    [
+      'cut short',
+      (file) => truncateSync(file, statSync(file).size - 5000),
+      /00002-of-00002.*(must be there|must stay)/,
+    ],
+    ['written to', (file) => appendFileSync(file, 'x'), /00002-of-00002.*must stay as it was opened, \d+ bytes of/],
+    [
+      'replaced',
+      (file) => {
+        cpSync(file, `${file}.new`);
+        renameSync(`${file}.new`, file);
+      },
+      /must stay as it was opened/,
+    ],
+    ['removed', (file) => renameSync(file, `${file}.gone`), /nothing there/],
+  ];
+  it.each(spoils)(
+    '%s: a checkpoint error names the file, nothing is computed from it',
+    async (name, spoil, message) => {
+      const directory = join(folder, name.replaceAll(' ', '-'));
+      cpSync(`${recorded}/checkpoint/transformer`, join(directory, 'transformer'), { recursive: true });
+      for (const held of [0, 4]) {
+        const dit = await open(directory, stages(held));
+        expect(await dit.velocity(call)).toEqual(expected);
+        if (held === 0) continue;
+        const streamed = await open(directory, stages(0));
+        expect(await streamed.velocity(call)).toEqual(expected);
+        spoil(join(directory, shard));
+        for (const each of [dit, streamed]) {
+          const failed = each.velocity(call);
+          await expect(failed).rejects.toMatchObject({ kind: 'checkpoint' });
+          await expect(failed).rejects.toThrow(message);
+        }
+      }
+    },
+  );
+});
