@@ -26,6 +26,9 @@ export function pullProgress(world: World): PullProgress {
   };
 }
 
+/** Bytes after which the rate of a run is known. */
+const ENOUGH = 16e6;
+
 /** Bytes of all files, and how long those that are missing will take at the rate of this run. */
 type Total = { received: number; size: number; left: string };
 
@@ -44,7 +47,9 @@ function tally(): { count(event: PullEvent): Total } {
       } else received.set(event.path, 'received' in event ? event.received : event.size);
       const now = sum();
       const seconds = (Date.now() - began) / 1000;
-      const left = now > before && seconds > 1 ? `${wait(((size - now) * seconds) / (now - before))} left` : '';
+      // The small files come first and say nothing of the rate.
+      const isTelling = now - before > Math.min(ENOUGH, (size - before) / 100);
+      const left = isTelling && now < size ? `${wait(((size - now) * seconds) / (now - before))} left` : '';
       return { received: now, size, left };
     },
   };

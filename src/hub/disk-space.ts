@@ -27,6 +27,7 @@ async function nearestFolder(folder: string): Promise<string> {
 
 /** Bytes as a person says them, in units of 1000. */
 export function bytesInWords(bytes: number): string {
+  if (bytes < 1e3) return `${bytes} B`;
   if (bytes < 1e6) return `${(bytes / 1e3).toFixed(1)} kB`;
   return bytes < 1e9 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e9).toFixed(1)} GB`;
 }

@@ -40,6 +40,7 @@ export async function fetchMissing(transfer: Transfer): Promise<{ sawVersions: b
 async function fetchPiece(transfer: Transfer, [start, end]: Interval, versions: Set<string>): Promise<void> {
   const { http, url, file, part, onBytes } = transfer;
   let at = start;
+  let furthest = start;
   const isWhole = start === 0 && end === file.size;
   await http.retry(url, async (progress) => {
     const range = isWhole && at === 0 ? undefined : `bytes=${at}-${end - 1}`;
@@ -57,8 +58,10 @@ async function fetchPiece(transfer: Transfer, [start, end]: Interval, versions: 
         if (at + bytes.length > end) throw changed(file, 'more bytes than that');
         await part.write(bytes, at);
         at += bytes.length;
-        progress();
         onBytes();
+        // Bytes that come again, from a server without ranges, are no progress.
+        if (at > furthest) progress();
+        furthest = Math.max(furthest, at);
       }
     } finally {
       await response.body?.cancel().catch(() => {});

@@ -130,13 +130,15 @@ async function look(store: Store, files: readonly HubFile[]) {
 async function fetchAll(job: Job, files: readonly HubFile[]): Promise<void> {
   const { store, signal, fail, onEvent, filesAtOnce = 4 } = job;
   const waiting = new Set(files);
+  const told = new Map<HubFile, number>();
   const worker = async (): Promise<void> => {
     while (waiting.size > 0 && !signal.aborted) {
       const taken = await takeOne(job, waiting);
       if (taken === undefined) {
         for (const file of waiting) {
           const received = lengthOf(await partDone(partOf(store, file), keyOf(file)));
-          onEvent({ type: 'wait', path: file.path, received, size: file.size });
+          if (told.get(file) !== received) onEvent({ type: 'wait', path: file.path, received, size: file.size });
+          told.set(file, received);
         }
         await sleep(LOOK_EVERY, undefined, { signal }).catch(() => {});
         continue;

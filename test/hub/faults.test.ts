@@ -177,6 +177,14 @@ describe.each(hubs)('%s: fails with one clear error', (from) => {
     expect(hub.seenElsewhere.some(({ range }) => range?.startsWith('bytes=0-'))).toBe(false);
   });
 
+  it('for a server without ranges that never gets to the end of a file', async () => {
+    const { env } = cacheOfItsOwn(hub.url);
+    Object.assign(hub.faults, { noRanges: true, drop: 1000 });
+    const [kind, message] = (await failure({ from }, { env }, { rangeBytes: 10_000_000, retries: 2 })) as string[];
+    expect([kind, message]).toEqual(['environment', expect.stringMatching(/must be reachable, got /)]);
+    expect(hub.faults.drop).toBe(1000 - 3);
+  });
+
   it('for a server without ranges, where the file needs them', async () => {
     const { env } = cacheOfItsOwn(hub.url);
     hub.faults.noRanges = true;

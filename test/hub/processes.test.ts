@@ -31,13 +31,13 @@ afterEach(() => {
   hub.seenElsewhere.length = 0;
 });
 
-type Line = { type: string; path?: string; received?: number; directory?: string; fetched?: number };
+type Line = { type: string; directory?: string; fetched?: number; kind?: string; message?: string };
 
-/** A child's events as they come, and how it ended. */
-function start(from: string, env: Record<string, string>) {
+/** A child's events as they come, and how it ended. `shell` runs first in its process. */
+function start(from: string, env: Record<string, string>, shell = ':') {
   const request = { repository: REPOSITORY, from, only: ['vae'] };
   const task = JSON.stringify({ request, options: { rangeBytes: 500_000 } });
-  const child = spawn(process.execPath, ['--import', 'tsx', script, task], {
+  const child = spawn('sh', ['-c', `${shell}; exec "$@"`, 'sh', process.execPath, '--import', 'tsx', script, task], {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
@@ -91,6 +91,17 @@ describe.each(['huggingface', 'modelscope'])('%s', (from) => {
     expect(both.flatMap(({ lines }) => lines).some(({ type }) => type === 'wait')).toBe(true);
     expect(leftovers(home)).toEqual([]);
   });
+});
+
+it('a disk that takes no more is an error that says so, and leaves nothing in the way of the next run', async () => {
+  const { env, home } = cacheOfItsOwn(hub.url);
+  // Files of at most 1.5 MB: the system refuses to write more, as it does on a full disk.
+  const failed = await start('huggingface', env, "trap '' XFSZ; ulimit -f 3000").ended;
+  expect(failed).toMatchObject({ type: 'error', kind: 'environment' });
+  expect(failed!.message).toMatch(/^pull: \/\S+\.part must be writable, got EFBIG.+ \(try freeing disk space/);
+  expect([...filesBelow(home).keys()].filter((path) => path.includes('snapshots'))).toEqual([]);
+  const done = await start('huggingface', env).ended;
+  expect(digests(filesBelow(done!.directory!))).toEqual(wanted);
 });
 
 describe('lock', () => {

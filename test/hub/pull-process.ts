@@ -3,5 +3,9 @@ import { pull } from '../../src/pull.ts';
 
 const { request, options } = JSON.parse(process.argv[2]!);
 const show = (line: object): boolean => process.stdout.write(`${JSON.stringify(line)}\n`);
-const done = await pull(request, { ...options, onEvent: show });
-show({ type: 'done', ...done });
+try {
+  show({ type: 'done', ...(await pull(request, { ...options, onEvent: show })) });
+} catch (error) {
+  const { kind, message } = error as Error & { kind?: string };
+  show({ type: 'error', kind, message });
+}
