@@ -4,15 +4,16 @@
  */
 import { inputError, internalError } from '../errors.ts';
 import { Scope } from '../nn/scope.ts';
-import { compile, type Executable } from '../runtime/compile.ts';
+import { compile } from '../runtime/compile.ts';
 import { compileCache } from '../runtime/compile-cache.ts';
 import { capabilitiesOf, type Device } from '../runtime/device.ts';
 import { float32, floats, type Value } from '../runtime/value.ts';
-import { dim, input, type Shape } from '../tensor/index.ts';
+import { dim, input, type Shape, type Tensor } from '../tensor/index.ts';
 import { checkComponent, openComponent } from '../weights/checkpoint.ts';
 import type { TransformerConfig } from '../weights/component-config.ts';
 import { storedWeights } from '../weights/stored-weights.ts';
 import { type DitInputs, ditVelocity } from './model.ts';
+import { cachedGraphs, cachedRunner, type StepCache } from './step-cache.ts';
 import { TIMESTEP_CHANNELS, timestepSinusoid } from './timestep.ts';
 
 /** Text states of a batch, as cross-attention takes them. */
@@ -38,6 +39,8 @@ export type VelocityCall = {
   /** In [0, 1]: 0 is noise, 1 is data. One for the whole batch. */
   readonly t: number;
   readonly text: DitText;
+  /** Of the run that this step belongs to; every step is computed in full without one. */
+  readonly cache?: StepCache | undefined;
 };
 
 export interface Dit {
@@ -60,12 +63,10 @@ export async function loadDit(dir: string, options: { device: Device; threads?: 
   const { config, source } = component;
   const graphs = compileCache<'velocity'>(KEPT_GRAPHS);
 
-  const build = async (feeds: Feeds): Promise<Executable<'velocity'>> => {
-    const form = capabilitiesOf(options.device).attention;
-    const inputs = Object.fromEntries(Object.entries(feeds).map(([name, value]) => [name, input(name, value.shape)]));
-    const velocity = ditVelocity(new Scope(), config, form)(inputs as DitInputs);
-    return compile({ velocity }, { ...options, weights: await storedWeights(source) });
-  };
+  const form = capabilitiesOf(options.device).attention;
+  const compiled = async <Names extends string>(outputs: Readonly<Record<Names, Tensor>>) =>
+    compile(outputs, { ...options, weights: await storedWeights(source) });
+  const cached = cachedRunner(compiled, KEPT_GRAPHS);
 
   return {
     config,
@@ -74,17 +75,23 @@ export async function loadDit(dir: string, options: { device: Device; threads?: 
       const key = Object.values(feeds)
         .map((value) => value.shape.join('x'))
         .join(' ');
-      const graph = await graphs.get(key, () => build(feeds));
+      if (call.cache !== undefined)
+        return floats(await cached.velocity(key, feeds, call.cache, () => cachedGraphs(config, form, inputsOf(feeds))));
+      const build = () => compiled({ velocity: ditVelocity(new Scope(), config, form)(inputsOf(feeds)) });
+      const graph = await graphs.get(key, build);
       return floats((await graph.run(feeds)).velocity);
     },
     async close() {
-      await graphs.dispose();
+      await Promise.all([graphs.dispose(), cached.dispose()]);
       await source.close();
     },
   };
 }
 
 type Feeds = Record<'latents' | 'timestep' | 'llm' | 'textBias', Value> & { clip?: Value };
+
+const inputsOf = (feeds: Feeds): DitInputs =>
+  Object.fromEntries(Object.entries(feeds).map(([name, value]) => [name, input(name, value.shape)])) as DitInputs;
 
 function feedsOf({ latents, batch, shape, t, text }: VelocityCall, config: TransformerConfig): Feeds {
   const { frames, channels, height, width } = shape;
