@@ -6,6 +6,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     pool: 'forks',
     maxWorkers: 2,
+    // Tests leave the user's cache alone; those about caches name their own.
+    env: { STEP_VIDEO_CACHE: 'off' },
     reporters: ['default', 'json'],
     outputFile: { json: 'out/test-results.json' },
     // Generous, since a busy machine is not a broken program.

@@ -80,7 +80,7 @@ async function generation(): Promise<Run> {
   const started = performance.now();
   const child = spawn(process.execPath, [...loaders, PROGRAM, ...words], {
     stdio: ['ignore', 'pipe', 'inherit'],
-    env: { ...process.env, PEAK_MEMORY_FILE: memoryFile },
+    env: { ...process.env, PEAK_MEMORY_FILE: memoryFile, STEP_VIDEO_CACHE: 'off' },
   });
   const exit = new Promise<number | null>((resolve, reject) => child.once('error', reject).once('close', resolve));
   const at = new Map<string, number>();

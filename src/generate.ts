@@ -6,9 +6,11 @@
  */
 import { mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
+import { cacheFolder } from './cache-folder.ts';
 import { euler } from './diffusion/euler.ts';
 import { guided, needsUnconditional } from './diffusion/guidance.ts';
 import { schedule } from './diffusion/schedule.ts';
+import { StepCache } from './dit/step-cache.ts';
 import { inputError, StepVideoError } from './errors.ts';
 import { frameQueue } from './frame-queue.ts';
 import { type LatentShape, readLatents, type SavedLatents, writeLatents } from './latents.ts';
@@ -80,7 +82,8 @@ export async function* generate(
   const plan = await planGeneration(request, { preset, saved });
   const { sampling, out } = plan;
   const { device, warning: deviceWarning } = await settleDevice(request.device ?? 'cpu');
-  const pipeline = options.pipeline ?? (await loadPipeline(directory, { device, preset, once: true }));
+  const loading = { device, preset, once: true, textCache: cacheFolder('text') } as const;
+  const pipeline = options.pipeline ?? (await loadPipeline(directory, loading));
   try {
     const start = startingPoint(plan, pipeline.latentChannels);
     const unknownWords = pipeline.unknownWords(sampling.prompt);
@@ -95,23 +98,28 @@ export async function* generate(
     };
 
     let { latents, step } = start;
+    // Where a resumed run would go on to the same bits: behind the last step, or before the last one that was not skipped.
+    let resumable = start;
     if (step < sampling.steps) {
       stopIfAborted(signal);
       const textClock = stopwatch();
-      const model = await bindText(pipeline, sampling, start.shape);
+      const cache = sampling.stepCache > 0 ? new StepCache(sampling.stepCache) : undefined;
+      const model = await bindText(pipeline, sampling, { shape: start.shape, cache });
       yield { type: 'text', seconds: textClock() };
       try {
         const velocity = guided(model, sampling.guidanceScale);
         const stepClock = stopwatch();
         for await (const at of euler({ velocity, latents, times: schedule(sampling), fromStep: step, signal })) {
+          if (cache?.wasFull) resumable = { latents, step, shape: start.shape };
           ({ latents, step } = at);
+          if (!cache) resumable = { latents, step, shape: start.shape };
           const etaSeconds = (stepClock() / (step - start.step)) * (sampling.steps - step);
           yield { type: 'step', ...at, steps: sampling.steps, etaSeconds, shape: start.shape };
           await pendingEvents();
         }
       } catch (error) {
-        if (await save(plan, pipeline, { latents, step, shape: start.shape }).catch(() => false)) {
-          yield { type: 'latents', path: plan.latentsFile, step };
+        if (await save(plan, pipeline, resumable).catch(() => false)) {
+          yield { type: 'latents', path: plan.latentsFile, step: resumable.step };
         }
         throw error;
       }
@@ -145,11 +153,16 @@ function chooseModel(request: GenerateRequest, saved: SavedLatents | undefined, 
 }
 
 /** [prompt + suffix, negative prompt] → text states → the model with that text, as guidance wants it. */
-async function bindText(pipeline: Pipeline, sampling: SamplingRequest, shape: LatentShape) {
+async function bindText(
+  pipeline: Pipeline,
+  sampling: SamplingRequest,
+  { shape, cache }: { shape: LatentShape; cache: StepCache | undefined },
+) {
   const conditional = sampling.prompt + sampling.promptSuffix;
   const isGuided = needsUnconditional(sampling.guidanceScale);
   const text = await pipeline.encodeText(isGuided ? [conditional, sampling.negativePrompt] : [conditional]);
-  return (latents: Float32Array, batch: 1 | 2, t: number) => pipeline.velocity({ latents, batch, shape, t, text });
+  return (latents: Float32Array, batch: 1 | 2, t: number) =>
+    pipeline.velocity({ latents, batch, shape, t, text, cache });
 }
 
 type Position = { latents: Float32Array; step: number; shape: LatentShape };

@@ -3,13 +3,16 @@
  * Knows which stage loads what; does not know requests, samplers or video files.
  */
 import { loadDit } from './dit/load.ts';
+import type { StepCache } from './dit/step-cache.ts';
 import { checkpointError } from './errors.ts';
 import type { LatentShape } from './latents.ts';
 import type { Preset } from './presets.ts';
 import { loadTokenizers } from './prompt/tokenize.ts';
 import type { Device } from './runtime/device.ts';
+import { textCache, textKey } from './text/cache.ts';
 import type { TextEmbedding } from './text/encode.ts';
 import { loadTextEncoders } from './text/load.ts';
+import { encoderIdentity } from './text-identity.ts';
 import { type DecodeOptions, loadVae } from './vae/load.ts';
 import type { HunyuanClipConfig, StepLlmConfig, TransformerConfig, VaeConfig } from './weights/component-config.ts';
 
@@ -24,13 +27,14 @@ export interface Pipeline<Text = unknown> {
   unknownWords(prompt: string): string[];
   /** Both text encoders over a batch of texts. */
   encodeText(texts: readonly string[]): Promise<Text>;
-  /** latents float32 [batch, F, C, h, w] flat at time t → velocity of that length; the batch is that of `text`. */
+  /** latents float32 [batch, F, C, h, w] flat at time t → velocity of that length; the batch is that of `text`; a `cache` may skip work. */
   velocity(call: {
     latents: Float32Array;
     batch: number;
     shape: LatentShape;
     t: number;
     text: Text;
+    cache?: StepCache | undefined;
   }): Promise<Float32Array>;
   /** latents float32 [F, C, h, w] flat → float32 chunks [T, 3, H, W] flat in about [-1, 1], in order of time. */
   decode(latents: Float32Array, shape: LatentShape, options?: DecodeOptions): AsyncIterable<Float32Array>;
@@ -45,6 +49,8 @@ export type PipelineOptions = {
   threads?: number | undefined;
   /** Free each stage once the next one begins: for one video, where memory matters more than a second one's start. */
   once?: boolean;
+  /** Folder of text states that outlive the process; none unless given. */
+  textCache?: string | undefined;
 };
 
 /**
@@ -53,7 +59,8 @@ export type PipelineOptions = {
  * @throws checkpoint error that names the file, and the tensors that are missing, left over or misshapen.
  */
 export async function loadPipeline(directory: string, options: PipelineOptions): Promise<Pipeline<TextEmbedding>> {
-  const { preset, once = false, ...runtime } = options;
+  const { preset, once = false, textCache: folder, ...runtime } = options;
+  const cache = folder === undefined ? undefined : textCache(folder);
   const tokenizers = await loadTokenizers(directory);
   const encoders = await loadTextEncoders(directory, runtime);
   const dit = await loadDit(directory, runtime);
@@ -65,7 +72,10 @@ export async function loadPipeline(directory: string, options: PipelineOptions):
     latentChannels: dit.config.in_channels,
     unknownWords: (prompt) => tokenizers.unknownWords(prompt),
     async encodeText(texts) {
-      const text = await encoders.encode(texts.map((each) => tokenizers.tokenizePrompt(each)));
+      const tokens = texts.map((each) => tokenizers.tokenizePrompt(each));
+      const encode = () => encoders.encode(tokens);
+      const key = cache && textKey(tokens, await encoderIdentity(directory, runtime));
+      const text = cache && key ? await cache.states(key, encode) : await encode();
       if (once) await encoders.close();
       return text;
     },

@@ -63,6 +63,11 @@ const fields = {
     value: 'X',
     about: 'above 1 spends more steps near the noise',
   }),
+  stepCache: real(0, 10).meta({
+    flag: 'step-cache',
+    value: 'X',
+    about: 'skip most of a denoising step that differs from the last full one by less than X; 0, the default, never',
+  }),
   frames: whole(1, MAX_FRAMES)
     .refine((n) => n === 1 || n % 17 === 0, { error: FRAMES_RULE })
     .meta({ value: 'N', about: '1, or a multiple of 17' }),
@@ -110,6 +115,7 @@ const FIXED_BY_RESUME = [
   'steps',
   'guidanceScale',
   'timeShift',
+  'stepCache',
   'frames',
   'size',
 ] as const;
@@ -177,6 +183,7 @@ export const samplingSchema = presetSchema.extend({
   prompt: z.string(),
   // Latents saved before there was a choice do not name it.
   rng: z.enum(RNGS).default('counter'),
+  stepCache: z.number().nonnegative().default(0),
 });
 
 export type SamplingRequest = z.infer<typeof samplingSchema>;
@@ -195,6 +202,7 @@ export function fillRequest(request: GenerateRequest, preset: Preset): SamplingR
     steps: request.steps ?? preset.steps,
     guidanceScale: request.guidanceScale ?? preset.guidanceScale,
     timeShift: request.timeShift ?? preset.timeShift,
+    stepCache: request.stepCache ?? 0,
     frames: request.frames ?? preset.frames,
     height: size.height,
     width: size.width,

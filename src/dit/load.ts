@@ -9,12 +9,13 @@ import { compileCache } from '../runtime/compile-cache.ts';
 import { capabilitiesOf, type Device } from '../runtime/device.ts';
 import { compileStages, type Placement, type Runner, WHOLE, whole } from '../runtime/stages.ts';
 import { float32, floats, type Value } from '../runtime/value.ts';
-import { dim, input, type Shape } from '../tensor/index.ts';
+import { dim, input, type Shape, type Tensor } from '../tensor/index.ts';
 import { checkComponent, openComponent } from '../weights/checkpoint.ts';
 import type { TransformerConfig } from '../weights/component-config.ts';
 import { mappedWeights, storedWeights } from '../weights/stored-weights.ts';
 import { type DitInputs, ditVelocity } from './model.ts';
 import { ditStages } from './stages.ts';
+import { cachedGraphs, cachedRunner, type StepCache } from './step-cache.ts';
 import { TIMESTEP_CHANNELS, timestepSinusoid } from './timestep.ts';
 
 /** Text states of a batch, as cross-attention takes them. */
@@ -42,6 +43,8 @@ export type VelocityCall = {
   readonly text: DitText;
   /** Stops between stages, where weights are held by stages. */
   readonly signal?: AbortSignal | undefined;
+  /** Of the run that this step belongs to; every step is computed in full without one. */
+  readonly cache?: StepCache | undefined;
 };
 
 export interface Dit {
@@ -73,6 +76,10 @@ export async function loadDit(dir: string, { placement = WHOLE, ...options }: Di
   const form = capabilitiesOf(options.device).attention;
   const mapped = placement.weights === 'stages' ? await mappedWeights(source) : undefined;
 
+  const compiled = async <Names extends string>(outputs: Readonly<Record<Names, Tensor>>) =>
+    compile(outputs, { ...options, weights: await storedWeights(source), computeDtype: 'device' });
+  const cached = cachedRunner(compiled, KEPT_GRAPHS);
+
   const build = async (feeds: Feeds): Promise<Runner<'velocity'>> => {
     if (placement.weights === 'stages' && mapped !== undefined) {
       const shapes = Object.fromEntries(Object.entries(feeds).map(([name, value]) => [name, value.shape]));
@@ -80,11 +87,7 @@ export async function loadDit(dir: string, { placement = WHOLE, ...options }: Di
       const flow = { fed: Object.keys(feeds), result: 'velocity' } as const;
       return compileStages(staged, flow, { ...options, ...mapped, held: placement.held });
     }
-    const inputs = Object.fromEntries(Object.entries(feeds).map(([name, value]) => [name, input(name, value.shape)]));
-    const velocity = ditVelocity(new Scope(), config, form)(inputs as DitInputs);
-    return whole(
-      await compile({ velocity }, { ...options, weights: await storedWeights(source), computeDtype: 'device' }),
-    );
+    return whole(await compiled({ velocity: ditVelocity(new Scope(), config, form)(inputsOf(feeds)) }));
   };
 
   return {
@@ -94,11 +97,16 @@ export async function loadDit(dir: string, { placement = WHOLE, ...options }: Di
       const key = Object.values(feeds)
         .map((value) => value.shape.join('x'))
         .join(' ');
+      const { cache, signal } = call;
+      if (cache !== undefined && mapped !== undefined)
+        throw inputError('velocity', 'a step cache needs the denoiser whole in memory', undefined, 'stepCache 0');
+      if (cache !== undefined)
+        return floats(await cached.velocity(key, feeds, cache, () => cachedGraphs(config, form, inputsOf(feeds))));
       const graph = await graphs.get(key, () => build(feeds));
-      return floats((await graph.run(feeds, { signal: call.signal })).velocity);
+      return floats((await graph.run(feeds, { signal })).velocity);
     },
     async close() {
-      await graphs.dispose();
+      await Promise.all([graphs.dispose(), cached.dispose()]);
       await mapped?.files.close();
       await source.close();
     },
@@ -106,6 +114,9 @@ export async function loadDit(dir: string, { placement = WHOLE, ...options }: Di
 }
 
 type Feeds = Record<'latents' | 'timestep' | 'llm' | 'textBias', Value> & { clip?: Value };
+
+const inputsOf = (feeds: Feeds): DitInputs =>
+  Object.fromEntries(Object.entries(feeds).map(([name, value]) => [name, input(name, value.shape)])) as DitInputs;
 
 function feedsOf({ latents, batch, shape, t, text }: VelocityCall, config: TransformerConfig): Feeds {
   const { frames, channels, height, width } = shape;

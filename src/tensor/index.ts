@@ -19,5 +19,6 @@ export { gradRecomputed } from './recompute.ts';
 export * from './reference.ts';
 export * from './rewrite.ts';
 export * from './shape.ts';
+export { substitute } from './substitute.ts';
 export * from './tensor.ts';
 export * from './verify.ts';

@@ -10,7 +10,7 @@ const empty = new Float32Array(0);
 const shape = { frames: 3, channels: 2, height: 2, width: 2 };
 
 function* events(firstStep: number): Generator<GenerateEvent> {
-  const request = { ...PRESETS.mini, prompt: 'a zebra', rng: 'counter' as const, steps: 3 };
+  const request = { ...PRESETS.mini, prompt: 'a zebra', rng: 'counter' as const, steps: 3, stepCache: 0 };
   yield { type: 'start', request, model: 'm', out: 'o.mp4', firstStep, unknownWords: ['zebra', 'yak'] };
   yield { type: 'text', seconds: 0.24 };
   for (let step = firstStep + 1; step <= 3; step++) {
@@ -26,6 +26,7 @@ function* events(firstStep: number): Generator<GenerateEvent> {
     };
   }
   yield { type: 'latents', path: 'o.latents.safetensors', step: 3 };
+  yield { type: 'retry', reason: 'std::bad_alloc', tile: [64, 96], frames: 2 };
   for (let index = 0; index < 34; index++) yield { type: 'frame', index, frames: 34, rgb: new Uint8Array(0) };
   yield { type: 'done', path: 'o.mp4', frames: 34, bytes: 1, seconds: 1, latents: undefined };
 }
@@ -55,6 +56,7 @@ describe('without a terminal', () => {
       'denoise 1/3, 2 min 20 s left',
       'denoise 2/3, 1 min 10 s left',
       'denoise 3/3, 0 s left',
+      'memory ran out; decoding goes on in tiles of 64x96, 2 frames at a time',
       'decode 17/34',
       'decode 34/34',
     ]);
@@ -79,7 +81,10 @@ it('on a terminal ends every bar at its full length and shows the cursor again',
   const text = written.join('');
   for (const line of ['text ', '1/1 0.2 s', 'denoise ', '3/3', 'decode ', '34/34']) expect(text).toContain(line);
   expect(text.lastIndexOf('\x1b[?25h')).toBeGreaterThan(text.lastIndexOf('\x1b[?25l'));
-  expect(notes).toEqual(['the model does not know: zebra, yak']);
+  expect(notes).toEqual([
+    'the model does not know: zebra, yak',
+    'memory ran out; decoding goes on in tiles of 64x96, 2 frames at a time',
+  ]);
 });
 
 it.each([

@@ -42,14 +42,11 @@ describe('blendWeights', () => {
     fc.assert(
       fc.property(cover, ({ size, cover }) => {
         const weights = blendWeights(cover, size);
+        expect(Math.min(...weights.flatMap((each) => [...each]))).toBeGreaterThanOrEqual(0);
         const total = new Float64Array(size);
-        cover.forEach(({ from }, i) => {
-          weights[i]!.forEach((weight, at) => {
-            expect(weight).toBeGreaterThanOrEqual(0);
-            total[from + at]! += weight;
-          });
-        });
-        for (const sum of total) expect(sum).toBeCloseTo(1, 6);
+        for (const [i, { from }] of cover.entries())
+          for (const [at, weight] of weights[i]!.entries()) total[from + at]! += weight;
+        expect(Math.max(...total.map((sum) => Math.abs(sum - 1)))).toBeLessThan(1e-6);
       }),
     );
   });
@@ -81,7 +78,7 @@ it('tiles cut from a picture and blended are the picture, to the bit where there
         }
       const one = rows.cover.length * columns.cover.length === 1;
       if (one) expect(sum).toEqual(picture);
-      else for (const [i, value] of sum.entries()) expect(value).toBeCloseTo(picture[i]!, 5);
+      else expect(Math.max(...sum.map((value, i) => Math.abs(value - picture[i]!)))).toBeLessThan(1e-5);
     }),
     { numRuns: 40 },
   );
