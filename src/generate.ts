@@ -12,6 +12,8 @@ import { schedule } from './diffusion/schedule.ts';
 import { inputError, StepVideoError } from './errors.ts';
 import { frameQueue } from './frame-queue.ts';
 import { type LatentShape, readLatents, type SavedLatents, writeLatents } from './latents.ts';
+import { parseMemory } from './memory-plan/memory-size.ts';
+import { planMemory } from './memory-plan/plan.ts';
 import { modelDirectory } from './model-directory.ts';
 import { loadPipeline, type Pipeline } from './pipeline.ts';
 import { type Plan, planGeneration, startingPoint } from './plan.ts';
@@ -66,8 +68,7 @@ export async function* generate(
   const { directory, preset } = chooseModel(request, saved, options.pipeline);
   const plan = await planGeneration(request, { preset, saved });
   const { sampling, out } = plan;
-  const pipeline =
-    options.pipeline ?? (await loadPipeline(directory, { device: request.device ?? 'cpu', preset, once: true }));
+  const pipeline = options.pipeline ?? (await openPipeline(directory, preset, { request, plan }));
   try {
     const start = startingPoint(plan, pipeline.latentChannels);
     const unknownWords = pipeline.unknownWords(sampling.prompt);
@@ -77,7 +78,7 @@ export async function* generate(
     if (step < sampling.steps) {
       stopIfAborted(signal);
       const textClock = stopwatch();
-      const model = await bindText(pipeline, sampling, start.shape);
+      const model = await bindText(pipeline, sampling, { shape: start.shape, signal });
       yield { type: 'text', seconds: textClock() };
       try {
         const velocity = guided(model, sampling.guidanceScale);
@@ -115,7 +116,7 @@ function chooseModel(request: GenerateRequest, saved: SavedLatents | undefined, 
     const directory = modelDirectory(request.model ?? saved?.model);
     return { directory, preset: presetOf(directory) };
   }
-  for (const field of ['model', 'device'] as const) {
+  for (const field of ['model', 'device', 'memory'] as const) {
     if (request[field] !== undefined) {
       throw inputError('generate', `${field} must not be given with a loaded pipeline`, request[field]);
     }
@@ -123,12 +124,32 @@ function chooseModel(request: GenerateRequest, saved: SavedLatents | undefined, 
   return pipeline;
 }
 
+/** A pipeline for one video, its weights held as the memory that `request` allows asks for. */
+async function openPipeline(
+  directory: string,
+  preset: Preset,
+  { request, plan: { sampling, saved } }: { request: GenerateRequest; plan: Plan },
+): Promise<Pipeline> {
+  const { device = 'cpu', memory } = request;
+  const { placements } = await planMemory(directory, sampling, {
+    device,
+    memory: memory === undefined ? undefined : parseMemory(memory),
+    decodeOnly: saved !== undefined && saved.step >= sampling.steps,
+  });
+  return loadPipeline(directory, { device, preset, once: true, placements });
+}
+
 /** [prompt + suffix, negative prompt] → text states → the model with that text, as guidance wants it. */
-async function bindText(pipeline: Pipeline, sampling: SamplingRequest, shape: LatentShape) {
+async function bindText(
+  pipeline: Pipeline,
+  sampling: SamplingRequest,
+  { shape, signal }: { shape: LatentShape; signal: AbortSignal | undefined },
+) {
   const conditional = sampling.prompt + sampling.promptSuffix;
   const isGuided = needsUnconditional(sampling.guidanceScale);
-  const text = await pipeline.encodeText(isGuided ? [conditional, sampling.negativePrompt] : [conditional]);
-  return (latents: Float32Array, batch: 1 | 2, t: number) => pipeline.velocity({ latents, batch, shape, t, text });
+  const text = await pipeline.encodeText(isGuided ? [conditional, sampling.negativePrompt] : [conditional], signal);
+  return (latents: Float32Array, batch: 1 | 2, t: number) =>
+    pipeline.velocity({ latents, batch, shape, t, text, signal });
 }
 
 type Position = { latents: Float32Array; step: number; shape: LatentShape };

@@ -5,6 +5,7 @@
 import { loadDit } from './dit/load.ts';
 import { checkpointError } from './errors.ts';
 import type { LatentShape } from './latents.ts';
+import { type Placements, planMemory } from './memory-plan/plan.ts';
 import type { Preset } from './presets.ts';
 import { loadTokenizers } from './prompt/tokenize.ts';
 import type { Device } from './runtime/device.ts';
@@ -22,8 +23,8 @@ export interface Pipeline<Text = unknown> {
   readonly latentChannels: number;
   /** Words of `prompt` that the model's vocabularies do not hold. */
   unknownWords(prompt: string): string[];
-  /** Both text encoders over a batch of texts. */
-  encodeText(texts: readonly string[]): Promise<Text>;
+  /** Both text encoders over a batch of texts. A signal stops networks whose weights are streamed between two stages. */
+  encodeText(texts: readonly string[], signal?: AbortSignal): Promise<Text>;
   /** latents float32 [batch, F, C, h, w] flat at time t → velocity of that length; the batch is that of `text`. */
   velocity(call: {
     latents: Float32Array;
@@ -31,6 +32,7 @@ export interface Pipeline<Text = unknown> {
     shape: LatentShape;
     t: number;
     text: Text;
+    signal?: AbortSignal | undefined;
   }): Promise<Float32Array>;
   /** latents float32 [F, C, h, w] flat → float32 chunks [T, 3, H, W] flat in about [-1, 1], in order of time. */
   decode(latents: Float32Array, shape: LatentShape): AsyncIterable<Float32Array>;
@@ -45,6 +47,8 @@ export type PipelineOptions = {
   threads?: number | undefined;
   /** Free each stage once the next one begins: for one video, where memory matters more than a second one's start. */
   once?: boolean;
+  /** How networks hold their weights; planned for the preset's own size and the memory that is free unless given. */
+  placements?: Placements | undefined;
 };
 
 /**
@@ -53,10 +57,11 @@ export type PipelineOptions = {
  * @throws checkpoint error that names the file, and the tensors that are missing, left over or misshapen.
  */
 export async function loadPipeline(directory: string, options: PipelineOptions): Promise<Pipeline<TextEmbedding>> {
-  const { preset, once = false, ...runtime } = options;
+  const { preset, once = false, placements, ...runtime } = options;
+  const { llm, clip, dit: ditPlacement } = placements ?? (await planMemory(directory, preset, runtime)).placements;
   const tokenizers = await loadTokenizers(directory);
-  const encoders = await loadTextEncoders(directory, runtime);
-  const dit = await loadDit(directory, runtime);
+  const encoders = await loadTextEncoders(directory, { ...runtime, placement: { llm, clip } });
+  const dit = await loadDit(directory, { ...runtime, placement: ditPlacement });
   const vae = await loadVae(directory, runtime);
   checkFit(directory, { dit: dit.config, vae: vae.config, ...encoders.config });
   return {
@@ -64,8 +69,9 @@ export async function loadPipeline(directory: string, options: PipelineOptions):
     preset,
     latentChannels: dit.config.in_channels,
     unknownWords: (prompt) => tokenizers.unknownWords(prompt),
-    async encodeText(texts) {
-      const text = await encoders.encode(texts.map((each) => tokenizers.tokenizePrompt(each)));
+    async encodeText(texts, signal) {
+      const tokens = texts.map((each) => tokenizers.tokenizePrompt(each));
+      const text = await encoders.encode(tokens, { signal });
       if (once) await encoders.close();
       return text;
     },

@@ -13,12 +13,14 @@ import { generateCommand } from './generate.ts';
 import { helpText, unknownCommand } from './help.ts';
 import { inspectCommand } from './inspect.ts';
 import { parityCommand } from './parity.ts';
+import { planCommand } from './plan.ts';
 import { trainCommand } from './train.ts';
 
 /** In the order of the help text; the first is the default. */
 const COMMANDS: readonly Command[] = [
   generateCommand,
   decodeCommand,
+  planCommand,
   inspectCommand,
   dataCommand,
   trainCommand,

@@ -13,7 +13,7 @@ export type SessionOptions = {
   readonly threads?: number | undefined;
   /** Keep constants as stored, decoding on each run, instead of holding decoded (or transposed) copies from load on. */
   readonly keepStoredDtype?: boolean | undefined;
-  /** Use constants where they lie: nothing of them is folded, packed or copied at load. For sessions that run once. */
+  /** Constants are large and lie in files: none is decoded or turned at load, whatever its dtype. */
   readonly weightsInPlace?: boolean | undefined;
   /** Arena memory kept between runs; off where peak memory matters more than speed. */
   readonly memoryArena?: boolean | undefined;
@@ -77,7 +77,6 @@ async function createSession(model: Uint8Array, options: SessionOptions, weightF
         session: {
           // Idle workers of one session must not spin while another computes.
           force_spinning_stop: '1',
-          ...(weightsInPlace && { disable_prepacking: '1' }),
           ...(weightFolder !== undefined && { model_external_initializers_file_folder_path: weightFolder }),
         },
         optimization: {
