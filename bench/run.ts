@@ -16,6 +16,8 @@ const BENCHES: Readonly<Record<string, 'flags' | 'none'>> = {
   'vae-decode': 'flags',
   'train-step': 'flags',
   generate: 'flags',
+  streamed: 'flags',
+  'stream-overlap': 'flags',
 };
 
 const argv = process.argv.slice(2);

@@ -1,6 +1,7 @@
 /** The memory model against graphs small enough to count by hand. */
 import { describe, expect, it } from 'vitest';
 import { graphCost, stageCosts } from '../../src/runtime/stage-cost.ts';
+import type { Stage } from '../../src/runtime/stages.ts';
 import { float32 } from '../../src/runtime/value.ts';
 import { add, attention, gather, input, matmul, parameter, reshape, transposeLast } from '../../src/tensor/index.ts';
 
@@ -41,7 +42,7 @@ describe('the cost of a graph', () => {
 });
 
 it('a stage holds what waits for later ones', () => {
-  const stages = [
+  const stages: Stage[] = [
     { name: 'enter', outputs: { a: linear('a'), b: linear('b') } },
     { name: 'first', outputs: { a: linear('a', input('a', [8, 64])) } },
     { name: 'last', outputs: { y: add(input('a', [8, 64]), input('b', [8, 64])) } },
