@@ -17,6 +17,8 @@ const BENCHES: Readonly<Record<string, 'flags' | 'none' | 'alone'>> = {
   'train-step': 'flags',
   generate: 'flags',
   quantized: 'flags',
+  streamed: 'flags',
+  'stream-overlap': 'flags',
   'versus-pytorch': 'alone',
 };
 

@@ -14,11 +14,14 @@ import { StepCache } from './dit/step-cache.ts';
 import { inputError, StepVideoError } from './errors.ts';
 import { frameQueue } from './frame-queue.ts';
 import { type LatentShape, readLatents, type SavedLatents, writeLatents } from './latents.ts';
+import { parseMemory } from './memory-plan/memory-size.ts';
+import { planMemory } from './memory-plan/plan.ts';
 import { modelDirectory } from './model-directory.ts';
 import { loadPipeline, type Pipeline } from './pipeline.ts';
 import { type Plan, planGeneration, startingPoint } from './plan.ts';
 import { type Preset, presetOf } from './presets.ts';
 import { type GenerateRequest, parseRequest, type SamplingRequest } from './request.ts';
+import type { Device } from './runtime/device.ts';
 import { settleDevice } from './runtime/settle-device.ts';
 import type { DecodeRetry } from './vae/load.ts';
 import { encodeVideo } from './video/encode.ts';
@@ -82,8 +85,7 @@ export async function* generate(
   const plan = await planGeneration(request, { preset, saved });
   const { sampling, out } = plan;
   const { device, warning: deviceWarning } = await settleDevice(request.device ?? 'cpu');
-  const loading = { device, preset, once: true, textCache: cacheFolder('text') } as const;
-  const pipeline = options.pipeline ?? (await loadPipeline(directory, loading));
+  const pipeline = options.pipeline ?? (await openPipeline(directory, preset, { request, plan, device }));
   try {
     const start = startingPoint(plan, pipeline.latentChannels);
     const unknownWords = pipeline.unknownWords(sampling.prompt);
@@ -104,7 +106,7 @@ export async function* generate(
       stopIfAborted(signal);
       const textClock = stopwatch();
       const cache = sampling.stepCache > 0 ? new StepCache(sampling.stepCache) : undefined;
-      const model = await bindText(pipeline, sampling, { shape: start.shape, cache });
+      const model = await bindText(pipeline, sampling, { shape: start.shape, cache, signal });
       yield { type: 'text', seconds: textClock() };
       try {
         const velocity = guided(model, sampling.guidanceScale);
@@ -144,7 +146,7 @@ function chooseModel(request: GenerateRequest, saved: SavedLatents | undefined, 
     const directory = modelDirectory(request.model ?? saved?.model);
     return { directory, preset: presetOf(directory) };
   }
-  for (const field of ['model', 'device'] as const) {
+  for (const field of ['model', 'device', 'memory'] as const) {
     if (request[field] !== undefined) {
       throw inputError('generate', `${field} must not be given with a loaded pipeline`, request[field]);
     }
@@ -152,17 +154,32 @@ function chooseModel(request: GenerateRequest, saved: SavedLatents | undefined, 
   return pipeline;
 }
 
+/** A pipeline for one video, its weights held as the memory that `request` allows asks for. */
+async function openPipeline(
+  directory: string,
+  preset: Preset,
+  { request, plan: { sampling, saved }, device }: { request: GenerateRequest; plan: Plan; device: Device },
+): Promise<Pipeline> {
+  const { memory } = request;
+  const { placements } = await planMemory(directory, sampling, {
+    device,
+    memory: memory === undefined ? undefined : parseMemory(memory),
+    decodeOnly: saved !== undefined && saved.step >= sampling.steps,
+  });
+  return loadPipeline(directory, { device, preset, once: true, placements, textCache: cacheFolder('text') });
+}
+
 /** [prompt + suffix, negative prompt] → text states → the model with that text, as guidance wants it. */
 async function bindText(
   pipeline: Pipeline,
   sampling: SamplingRequest,
-  { shape, cache }: { shape: LatentShape; cache: StepCache | undefined },
+  { shape, cache, signal }: { shape: LatentShape; cache: StepCache | undefined; signal: AbortSignal | undefined },
 ) {
   const conditional = sampling.prompt + sampling.promptSuffix;
   const isGuided = needsUnconditional(sampling.guidanceScale);
-  const text = await pipeline.encodeText(isGuided ? [conditional, sampling.negativePrompt] : [conditional]);
+  const text = await pipeline.encodeText(isGuided ? [conditional, sampling.negativePrompt] : [conditional], signal);
   return (latents: Float32Array, batch: 1 | 2, t: number) =>
-    pipeline.velocity({ latents, batch, shape, t, text, cache });
+    pipeline.velocity({ latents, batch, shape, t, text, cache, signal });
 }
 
 type Position = { latents: Float32Array; step: number; shape: LatentShape };

@@ -6,6 +6,7 @@ import { loadDit } from './dit/load.ts';
 import type { StepCache } from './dit/step-cache.ts';
 import { checkpointError } from './errors.ts';
 import type { LatentShape } from './latents.ts';
+import { type Placements, planMemory } from './memory-plan/plan.ts';
 import type { Preset } from './presets.ts';
 import { loadTokenizers } from './prompt/tokenize.ts';
 import type { Device } from './runtime/device.ts';
@@ -25,8 +26,8 @@ export interface Pipeline<Text = unknown> {
   readonly latentChannels: number;
   /** Words of `prompt` that the model's vocabularies do not hold. */
   unknownWords(prompt: string): string[];
-  /** Both text encoders over a batch of texts. */
-  encodeText(texts: readonly string[]): Promise<Text>;
+  /** Both text encoders over a batch of texts. A signal stops networks whose weights are streamed between two stages. */
+  encodeText(texts: readonly string[], signal?: AbortSignal): Promise<Text>;
   /** latents float32 [batch, F, C, h, w] flat at time t → velocity of that length; the batch is that of `text`; a `cache` may skip work. */
   velocity(call: {
     latents: Float32Array;
@@ -35,6 +36,7 @@ export interface Pipeline<Text = unknown> {
     t: number;
     text: Text;
     cache?: StepCache | undefined;
+    signal?: AbortSignal | undefined;
   }): Promise<Float32Array>;
   /** latents float32 [F, C, h, w] flat → float32 chunks [T, 3, H, W] flat in about [-1, 1], in order of time. */
   decode(latents: Float32Array, shape: LatentShape, options?: DecodeOptions): AsyncIterable<Float32Array>;
@@ -51,6 +53,8 @@ export type PipelineOptions = {
   once?: boolean;
   /** Folder of text states that outlive the process; none unless given. */
   textCache?: string | undefined;
+  /** How networks hold their weights; planned for the preset's own size and the memory that is free unless given. */
+  placements?: Placements | undefined;
 };
 
 /**
@@ -59,11 +63,12 @@ export type PipelineOptions = {
  * @throws checkpoint error that names the file, and the tensors that are missing, left over or misshapen.
  */
 export async function loadPipeline(directory: string, options: PipelineOptions): Promise<Pipeline<TextEmbedding>> {
-  const { preset, once = false, textCache: folder, ...runtime } = options;
+  const { preset, once = false, textCache: folder, placements, ...runtime } = options;
   const cache = folder === undefined ? undefined : textCache(folder);
+  const { llm, clip, dit: ditPlacement } = placements ?? (await planMemory(directory, preset, runtime)).placements;
   const tokenizers = await loadTokenizers(directory);
-  const encoders = await loadTextEncoders(directory, runtime);
-  const dit = await loadDit(directory, runtime);
+  const encoders = await loadTextEncoders(directory, { ...runtime, placement: { llm, clip } });
+  const dit = await loadDit(directory, { ...runtime, placement: ditPlacement });
   const vae = await loadVae(directory, runtime);
   checkFit(directory, { dit: dit.config, vae: vae.config, ...encoders.config });
   return {
@@ -71,9 +76,9 @@ export async function loadPipeline(directory: string, options: PipelineOptions):
     preset,
     latentChannels: dit.config.in_channels,
     unknownWords: (prompt) => tokenizers.unknownWords(prompt),
-    async encodeText(texts) {
+    async encodeText(texts, signal) {
       const tokens = texts.map((each) => tokenizers.tokenizePrompt(each));
-      const encode = () => encoders.encode(tokens);
+      const encode = () => encoders.encode(tokens, { signal });
       const key = cache && textKey(tokens, await encoderIdentity(directory, runtime));
       const text = cache && key ? await cache.states(key, encode) : await encode();
       if (once) await encoders.close();

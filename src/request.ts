@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { RNGS } from './diffusion/initial-noise.ts';
 import { inputError, type StepVideoError } from './errors.ts';
+import { parseMemory } from './memory-plan/memory-size.ts';
 import { nearestName } from './nearest.ts';
 import { type Preset, presetSchema } from './presets.ts';
 import { DEVICES } from './runtime/device.ts';
@@ -40,6 +41,7 @@ const words = z
   .refine((value) => !LONE_SURROGATE.test(value), { error: 'must be well-formed Unicode' });
 
 const FRAMES_RULE = 'must be 1 or a multiple of 17';
+const MEMORY_RULE = 'must be an amount of memory such as 8GB or 24GiB';
 const SIZE_RULE = 'must be HEIGHTxWIDTH in multiples of 16';
 
 /** The fields, each with the rule that its error states. All are optional: a preset fills what is left open. */
@@ -91,6 +93,10 @@ const fields = {
     value: 'N',
     about: 'decode frames in tiles of at most N pixels a side (default: as large as memory allows)',
   }),
+  memory: z
+    .string({ error: MEMORY_RULE })
+    .refine((value) => parseMemory(value) !== undefined, { error: MEMORY_RULE })
+    .meta({ value: 'SIZE', about: 'most memory to use, such as 8GB; default: what is free' }),
   resume: text('a file of saved latents').meta({
     value: 'FILE',
     about: 'continue from saved latents; the request comes from the file',

@@ -132,6 +132,8 @@ async function writeShard(file: string, { entries, dtype, noise }: Shard): Promi
     await handle.truncate(head.byteLength + end);
     for (let at = 0; noise !== undefined && at < end; at += noise.byteLength)
       await handle.write(noise, 0, Math.min(noise.byteLength, end - at), head.byteLength + at);
+    // Only clean pages can be dropped from memory by whoever measures reading.
+    if (noise !== undefined) await handle.sync();
   } finally {
     await handle.close();
   }

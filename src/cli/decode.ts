@@ -7,7 +7,7 @@ import type { Command } from './command.ts';
 import { JSON_FLAG, runGeneration } from './generate.ts';
 import { REQUEST_FLAGS, requestFromFlags } from './request-flags.ts';
 
-const TAKEN = new Set(['out', 'format', 'fps', 'model', 'device', 'tile']);
+const TAKEN = new Set(['out', 'format', 'fps', 'model', 'device', 'memory', 'tile']);
 
 export const decodeCommand: Command = {
   name: 'decode',

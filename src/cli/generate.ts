@@ -66,8 +66,8 @@ function plain(event: GenerateEvent): object {
 
 /** The command that goes on from `file`: what the file does not hold is repeated. */
 function resumeCommand(program: string, file: string, request: GenerateRequest): string {
-  const { out, format, fps, device, model, tile } = request;
-  const repeated = Object.entries({ out, format, fps, device, model, tile }).flatMap(([flag, value]) =>
+  const { out, format, fps, device, memory, model, tile } = request;
+  const repeated = Object.entries({ out, format, fps, device, memory, model, tile }).flatMap(([flag, value]) =>
     value === undefined ? [] : [`--${flag}`, shellWord(String(value))],
   );
   return [program, '--resume', shellWord(file), ...repeated].join(' ');

@@ -14,6 +14,7 @@ import { generateCommand } from './generate.ts';
 import { helpText, unknownCommand } from './help.ts';
 import { inspectCommand } from './inspect.ts';
 import { parityCommand } from './parity.ts';
+import { planCommand } from './plan.ts';
 import { pullCommand } from './pull.ts';
 import { quantizeCommand } from './quantize.ts';
 import { trainCommand } from './train.ts';
@@ -22,6 +23,7 @@ import { trainCommand } from './train.ts';
 const COMMANDS: readonly Command[] = [
   generateCommand,
   decodeCommand,
+  planCommand,
   inspectCommand,
   pullCommand,
   quantizeCommand,

@@ -26,27 +26,37 @@ function joinHeads(x: Tensor): Tensor {
 
 const scaleOf = (config: AttentionConfig): number => 1 / Math.sqrt(config.headDim);
 
-/** x [B, N, D] attends to itself, wholly; `rotate` places queries and keys. `observe` sees queries and keys after their norms as [B, heads, N, headDim]. */
-export function selfAttention(
-  scope: Scope,
-  config: AttentionConfig,
-): (x: Tensor, rotate: Module, observe?: (name: string, x: Tensor) => void) => Tensor {
+/** Queries, keys and values [B, heads, N, headDim]. */
+type Projected = readonly [query: Tensor, key: Tensor, value: Tensor];
+
+/** Every token attends to all, in two steps, so that callers may take tokens piece by piece in each. */
+export type SelfAttention = {
+  /** Some tokens [B, n, D] to their queries, keys and values, placed by `rotate`. `observe` sees queries and keys after their norms. */
+  project(x: Tensor, rotate: Module, observe?: (name: string, x: Tensor) => void): Projected;
+  /** Some queries over the keys and values of all tokens -> [B, n, D]. */
+  attend(query: Tensor, key: Tensor, value: Tensor): Tensor;
+};
+
+export function selfAttention(scope: Scope, config: AttentionConfig): SelfAttention {
   const width = config.heads * config.headDim;
   const wqkv = linear(scope.at('wqkv'), [width, 3 * width], { bias: false });
   const wo = linear(scope.at('wo'), [width, width], { bias: false });
   const qNorm = rmsNorm(scope.at('q_norm'), config.headDim, QK_EPSILON);
   const kNorm = rmsNorm(scope.at('k_norm'), config.headDim, QK_EPSILON);
-  return (x, rotate, observe = () => {}) => {
-    const [q, k, v] = headParts(wqkv(x), config, 3) as [Tensor, Tensor, Tensor]; //       [B, heads, N, headDim]
-    const [query, key] = [qNorm(q), kNorm(k)];
-    observe('q_norm', query);
-    observe('k_norm', key);
-    const attended = attention(rotate(query), rotate(key), v, { scale: scaleOf(config), form: config.form });
-    return wo(joinHeads(attended)); //                                                    [B, N, D]
+  return {
+    project(x, rotate, observe = () => {}) {
+      const [q, k, v] = headParts(wqkv(x), config, 3) as [Tensor, Tensor, Tensor];
+      const [query, key] = [qNorm(q), kNorm(k)];
+      observe('q_norm', query);
+      observe('k_norm', key);
+      return [rotate(query), rotate(key), v];
+    },
+    attend: (query, key, value) =>
+      wo(joinHeads(attention(query, key, value, { scale: scaleOf(config), form: config.form }))),
   };
 }
 
-/** x [B, N, D] attends to text [B, L, D]; `bias` [B, 1, 1 or N, L] is added to the logits. No positions. */
+/** x [B, N, D] attends to text [B, L, D]; `bias` [B, 1, 1, L] is added to the logits. No positions. */
 export function crossAttention(
   scope: Scope,
   config: AttentionConfig,

@@ -4,7 +4,7 @@
 import { linear, type Module } from '../nn/linear.ts';
 import { layerNorm } from '../nn/norm.ts';
 import type { Scope } from '../nn/scope.ts';
-import { add, dim, gelu, mul, reshape, slice, type Tensor } from '../tensor/index.ts';
+import { add, concat, dim, gelu, mul, reshape, slice, type Tensor } from '../tensor/index.ts';
 import { type AttentionConfig, crossAttention, selfAttention } from './attention.ts';
 
 export type Observe = (name: string, features: Tensor) => void;
@@ -13,11 +13,14 @@ export type Observe = (name: string, features: Tensor) => void;
 export type BlockContext = {
   /** [B, L, D], CLIP states first. */
   readonly text: Tensor;
-  /** Added to cross-attention logits, [B, 1, 1 or N, L]. */
+  /** Added to cross-attention logits, [B, 1, 1, L]. */
   readonly textBias: Tensor;
   /** Shared modulation [B, 6 D]; each block adds its own table. */
   readonly modulation: Tensor;
-  readonly rotate: Module;
+  /** Places queries or keys of the tokens from `from` on. */
+  readonly rotate: (x: Tensor, from: number) => Tensor;
+  /** Tokens that go through the block side by side; all where undefined. Fewer take less memory, to the same result. */
+  readonly tile?: number | undefined;
 };
 
 /** The block norms' own epsilon: the model's `norm_eps` does not reach them. */
@@ -46,21 +49,45 @@ export function block(
   const norm2 = layerNorm(scope.at('norm2'), width, { eps: BLOCK_EPSILON });
   const ff = feedForward(scope.at('ff'), width);
 
-  return (input, { text, textBias, modulation, rotate }, observe = () => {}) => {
+  return (input, { text, textBias, modulation, rotate, tile }, observe = () => {}) => {
     const see = (name: string, x: Tensor): Tensor => {
       observe(name, x);
       return x;
     };
     const parts = modulationParts(table, modulation) as [Tensor, Tensor, Tensor, Tensor, Tensor, Tensor];
     const [shiftSelf, scaleSelf, gateSelf, shiftFeed, scaleFeed, gateFeed] = parts;
-    let x = input;
     const seeSelf = (name: string, y: Tensor): void => observe(`attn1.${name}`, y);
-    const attended = attn1(modulate(see('norm1', norm1(x)), scaleSelf, shiftSelf), rotate, seeSelf);
-    x = add(mul(see('attn1', attended), gateSelf), x);
-    x = add(see('attn2', attn2(x, text, textBias)), x);
-    x = add(mul(see('ff', ff(modulate(see('norm2', norm2(x)), scaleFeed, shiftFeed))), gateFeed), x);
-    return x; //                                                                          [B, N, D]
+    const tiles = tilesOf(input, tile); //                                                [B, n, D] each
+    const projected = tiles.map(({ x, from }) => {
+      const placed = (y: Tensor): Tensor => rotate(y, from);
+      return attn1.project(modulate(see('norm1', norm1(x)), scaleSelf, shiftSelf), placed, seeSelf);
+    });
+    const key = concat(
+      projected.map(([, k]) => k),
+      2,
+    );
+    const value = concat(
+      projected.map(([, , v]) => v),
+      2,
+    );
+    const outputs = tiles.map(({ x: tokens }, i) => {
+      const attended = attn1.attend(projected[i]![0], key, value);
+      let x = add(mul(see('attn1', attended), gateSelf), tokens);
+      x = add(see('attn2', attn2(x, text, textBias)), x);
+      return add(mul(see('ff', ff(modulate(see('norm2', norm2(x)), scaleFeed, shiftFeed))), gateFeed), x);
+    });
+    return concat(outputs, 1); //                                                         [B, N, D]
   };
+}
+
+/** The tokens of x [B, N, D] in pieces of at most `tile`, with the place of the first of each. */
+function tilesOf(x: Tensor, tile = Number.POSITIVE_INFINITY): { x: Tensor; from: number }[] {
+  const tokens = dim(x.shape, 1);
+  const size = Math.min(tile, tokens);
+  return Array.from({ length: Math.ceil(tokens / size) }, (_, i) => ({
+    x: slice(x, 1, i * size, Math.min(tokens, (i + 1) * size)),
+    from: i * size,
+  }));
 }
 
 /** Four times as wide inside, no biases. */

@@ -83,7 +83,7 @@ export async function loadDit(dir: string, { placement = WHOLE, ...options }: Di
   const build = async (feeds: Feeds): Promise<Runner<'velocity'>> => {
     if (placement.weights === 'stages' && mapped !== undefined) {
       const shapes = Object.fromEntries(Object.entries(feeds).map(([name, value]) => [name, value.shape]));
-      const staged = ditStages(config, form, shapes as Record<keyof Feeds, Shape>);
+      const staged = ditStages(config, form, shapes as Record<keyof Feeds, Shape>, placement.tile);
       const flow = { fed: Object.keys(feeds), result: 'velocity' } as const;
       return compileStages(staged, flow, { ...options, ...mapped, held: placement.held });
     }

@@ -11,7 +11,6 @@ import {
   add,
   concat,
   dim,
-  expand,
   gelu,
   matmul,
   reshape,
@@ -99,12 +98,9 @@ export function ditParts(scope: Scope, config: TransformerConfig, form: Attentio
   };
 }
 
-/** The bias [B, L] of text as attention takes it. Fused kernels want a row for every one of `tokens` queries. */
-export function textBiasRows(textBias: Tensor, tokens: number, form: AttentionForm): Tensor {
-  const [batch, length] = textBias.shape as readonly [number, number];
-  const bias = reshape(textBias, [batch, 1, 1, length]);
-  return form === 'fused' ? expand(bias, [batch, 1, tokens, length]) : bias;
-}
+/** The bias [B, L] of text as attention takes it. */
+export const textBiasRow = (textBias: Tensor): Tensor =>
+  reshape(textBias, [dim(textBias.shape, 0), 1, 1, dim(textBias.shape, 1)]);
 
 /** Declares the denoiser's weights under `scope`; returns its forward pass, inputs → velocity [B, F, C', h, w]. */
 export function ditVelocity(
@@ -117,8 +113,7 @@ export function ditVelocity(
     const grid = gridOf(inputs.latents.shape, config);
     const { x: tokens, embedded, modulation, text } = enter(inputs, observe);
     const split = ropeSplit(config);
-    // All blocks share one bias and one pair of tables.
-    const textBias = textBiasRows(inputs.textBias, dim(tokens.shape, 1), form);
+    const textBias = textBiasRow(inputs.textBias);
     const context = { text, textBias, modulation, rotate: rotary(ropeConstants(grid, split), split) };
     let x = tokens; //                                                                    [B, N, D]
     blocks.forEach((each, i) => {

@@ -3,8 +3,7 @@
  * Knows the grid; does not know attention.
  */
 import { internalError } from '../errors.ts';
-import type { Module } from '../nn/linear.ts';
-import { add, constant, matmul, mul, type Tensor } from '../tensor/index.ts';
+import { add, constant, dim, matmul, mul, slice, type Tensor } from '../tensor/index.ts';
 import type { TransformerConfig } from '../weights/component-config.ts';
 
 const BASE = 1e4;
@@ -81,9 +80,12 @@ export function ropeConstants(grid: Grid, split: RopeSplit): RopeTables {
   return { cos: constant(tables.cos, shape), sin: constant(tables.sin, shape) };
 }
 
-/** Rotates queries or keys [B, heads, tokens, headDim] by their places. The turn is a product: its gradient is one too, where that of six slices is six paddings. */
-export function rotary({ cos, sin }: RopeTables, split: RopeSplit): Module {
+/** Rotates queries or keys [B, heads, n, headDim] by the places of the tokens from `from` on. The turn is a product: its gradient is one too, where that of six slices is six paddings. */
+export function rotary({ cos, sin }: RopeTables, split: RopeSplit): (x: Tensor, from?: number) => Tensor {
   const width = split[0] + split[1] + split[2];
   const turn = constant(quarterTurn(split), [width, width]);
-  return (x) => add(mul(x, cos), mul(matmul(x, turn), sin));
+  return (x, from = 0) => {
+    const rows = (table: Tensor): Tensor => slice(table, 0, from, from + dim(x.shape, 2));
+    return add(mul(x, rows(cos)), mul(matmul(x, turn), rows(sin)));
+  };
 }

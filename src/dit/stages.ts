@@ -5,16 +5,17 @@
 import { Scope } from '../nn/scope.ts';
 import type { StagedNetwork } from '../runtime/stages.ts';
 import { float32 } from '../runtime/value.ts';
-import { type AttentionForm, dim, input, type Shape } from '../tensor/index.ts';
+import { type AttentionForm, input, type Shape } from '../tensor/index.ts';
 import type { TransformerConfig } from '../weights/component-config.ts';
-import { type DitInputs, ditParts, gridOf, textBiasRows } from './model.ts';
+import { type DitInputs, ditParts, gridOf, textBiasRow } from './model.ts';
 import { ropeSplit, ropeTables, rotary } from './rope.ts';
 
-/** Stages of a denoiser whose inputs have the shapes `fed`; the last one gives `velocity`. */
+/** Stages of a denoiser whose inputs have the shapes `fed`, tokens in pieces of `tile`; the last one gives `velocity`. */
 export function ditStages(
   config: TransformerConfig,
   form: AttentionForm,
-  fed: Readonly<Record<keyof DitInputs & string, Shape>>,
+  fed: Readonly<Partial<Record<keyof DitInputs, Shape>>>,
+  tile?: number,
 ): StagedNetwork {
   const { enter, blocks, leave } = ditParts(new Scope(), config, form);
   const inputs = Object.fromEntries(Object.entries(fed).map(([name, shape]) => [name, input(name, shape)]));
@@ -28,9 +29,10 @@ export function ditStages(
   const x = input('x', entered.x.shape);
   const context = {
     text: input('text', entered.text.shape),
-    textBias: textBiasRows(given.textBias, dim(x.shape, 1), form),
+    textBias: textBiasRow(given.textBias),
     modulation: input('modulation', entered.modulation.shape),
     rotate: rotary({ cos: input('cos', table), sin: input('sin', table) }, split),
+    tile,
   };
   return {
     stages: [

@@ -9,7 +9,8 @@ import { loadStepTokenizer, type StepTokenizer } from './step-tokenizer.ts';
 import { readJson } from './token-file.ts';
 import { loadWordPiece, type TokenIds, type WordPieceTokenizer } from './wordpiece.ts';
 
-export type { TokenIds } from './wordpiece.ts';
+export { llmTokens } from './step-tokenizer.ts';
+export { clipTokens, type TokenIds } from './wordpiece.ts';
 
 /** One prompt for both encoders. `llm`: 320 ids; `clip`: 77 ids or what its config says. */
 export type PromptTokens = { llm: TokenIds; clip: TokenIds };

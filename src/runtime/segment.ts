@@ -143,9 +143,10 @@ export async function graphSegment(step: GraphStep, options: SegmentOptions): Pr
   };
 }
 
-/** Where in files the weights of a graph lie. */
+/** Where in files the weights of a graph lie. Of a table only the rows that are looked up are read, and these are not known before. */
 function rangesOf(outputs: Readonly<Record<string, Tensor>>, weights: WeightPlan | undefined): ByteRange[] {
-  const names = new Set(reachable(Object.values(outputs)).flatMap((n) => (n.op === 'Parameter' ? [nameOf(n)] : [])));
+  const readers = reachable(Object.values(outputs)).filter((node) => node.op !== 'Gather');
+  const names = new Set(readers.flatMap(({ inputs }) => inputs.filter((x) => x.op === 'Parameter').map(nameOf)));
   return [...names].flatMap((name) => {
     const stored = weights?.(name);
     return stored !== undefined && 'file' in stored ? [stored] : [];

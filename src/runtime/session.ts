@@ -18,7 +18,7 @@ export type SessionOptions = {
   readonly keepStoredDtype?: boolean | undefined;
   /** Refuse a model of which the device would leave any op to the CPU. */
   readonly deviceOnly?: boolean | undefined;
-  /** Use constants where they lie: nothing of them is folded, packed or copied at load. For sessions that run once. */
+  /** Constants are large and lie in files: none is decoded or turned at load, whatever its dtype. */
   readonly weightsInPlace?: boolean | undefined;
   /** Arena memory kept between runs; off where peak memory matters more than speed. */
   readonly memoryArena?: boolean | undefined;
@@ -83,7 +83,6 @@ async function createSession(model: Uint8Array, options: SessionOptions, weightF
           // Idle workers of one session must not spin while another computes.
           force_spinning_stop: '1',
           ...(deviceOnly && { disable_cpu_ep_fallback: '1' }),
-          ...(weightsInPlace && { disable_prepacking: '1' }),
           ...(weightFolder !== undefined && { model_external_initializers_file_folder_path: weightFolder }),
         },
         optimization: {

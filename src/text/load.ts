@@ -21,6 +21,8 @@ export interface TextEncoders {
   readonly config: { readonly llm: StepLlmConfig; readonly clip: HunyuanClipConfig };
   /** States of a batch of texts. */
   encode(tokens: readonly TextTokens[], options?: EncodeOptions): Promise<TextEmbedding>;
+  /** States [B, L, D] of one encoder alone. */
+  encodeOne(encoder: 'llm' | 'clip', tokens: readonly TextTokens[]): Promise<Value>;
   /** Frees the compiled graphs and closes the files. */
   close(): Promise<void>;
 }
@@ -72,6 +74,10 @@ export async function loadTextEncoders(dir: string, options: TextOptions): Promi
         lengths: tokens.map((text) => text.llm.length),
       };
     },
+    async encodeOne(encoder, tokens) {
+      const feeds = encoderFeeds(tokens, limits);
+      return encoder === 'llm' ? runLlm.run(feeds.llm) : runClip.run(feeds.clip);
+    },
     async close() {
       await Promise.all([runLlm.close(), runClip.close()]);
     },
@@ -109,7 +115,7 @@ async function runner<Names extends string>(
     );
   };
   return {
-    async run(feeds: Readonly<Record<Names, Value>>, signal: AbortSignal | undefined): Promise<Value> {
+    async run(feeds: Readonly<Record<Names, Value>>, signal?: AbortSignal): Promise<Value> {
       const key = Object.values<Value>(feeds)
         .map((value) => value.shape.join('x'))
         .join(' ');

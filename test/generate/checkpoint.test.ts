@@ -1,5 +1,5 @@
 /** The same story over real networks: the recorded tiny checkpoint in the official layout, from a sentence to frames. */
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -61,6 +61,25 @@ describe('a tiny official-layout checkpoint', () => {
       generate({ resume: at('part.latents.safetensors'), out: at('part/'), format: 'png' }, { pipeline }),
     );
     expect(resumed.frames).toEqual(whole.frames);
+  });
+
+  it('makes the same frames of weights that come and go and tokens in tiles', async () => {
+    const small = { ...request, frames: 17, steps: 2 };
+    const whole = await collect(generate({ ...small, out: at('held/') }, { pipeline }));
+    const stages = { weights: 'stages', held: 0 } as const;
+    const placements = { llm: stages, clip: stages, dit: { ...stages, tile: 3 } };
+    const options = { device: 'cpu', preset: presetOf(checkpoint), threads: 1, placements } as const;
+    const streaming = await loadPipeline(checkpoint, options);
+    const streamed = await collect(generate({ ...small, out: at('streamed/') }, { pipeline: streaming }));
+    await streaming.close();
+    expect(streamed.frames).toEqual(whole.frames);
+  });
+
+  it('is refused before any work where no plan fits the memory that is allowed', async () => {
+    const run = collect(generate({ ...request, model: checkpoint, memory: '1MB', out: at('never/') }));
+    await expect(run).rejects.toMatchObject({ kind: 'input' });
+    await expect(run).rejects.toThrow(/^plan: memory must be at least [\d.]+ [MG]B, .* got 1 MB \(try memory [\d.]+GB/);
+    expect(existsSync(at('never/'))).toBe(false);
   });
 
   it('is loaded by its path and freed again', async () => {

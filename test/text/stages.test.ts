@@ -22,17 +22,14 @@ const encode = async (llm: Placement, clip: Placement) => {
   return [floats(text.llm), floats(text.clip)] as const;
 };
 
-it('equals the whole graphs to the bit where weights have 16 bits, and to rounding where they have 32', async () => {
+it('equals the whole graphs to the bit, from weights of 16 bits and of 32', async () => {
   const whole = { weights: 'whole' } as const;
   const [llm, clip] = await encode(whole, whole);
   for (const held of [0, 2]) {
     const stages = { weights: 'stages', held } as const;
     const [stagedLlm, stagedClip] = await encode(stages, stages);
     expect(stagedLlm).toEqual(llm);
-    // CLIP is stored in 32 bits: in one graph its weights are packed for the product, which sums in another order.
-    const scale = Math.max(...clip.map(Math.abs));
-    const apart = Math.max(...clip.map((value, i) => Math.abs(value - stagedClip[i]!)));
-    expect(scale).toBeGreaterThan(0.5);
-    expect(apart).toBeLessThan(1e-6 * scale);
+    // CLIP is stored in 32 bits, which the runtime packs for its products in either way.
+    expect(stagedClip).toEqual(clip);
   }
 });

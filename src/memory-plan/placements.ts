@@ -1,0 +1,60 @@
+/**
+ * How much memory a network takes under each way of holding its weights, and the best way that fits. Knows costs and bytes; does
+ * not know networks.
+ */
+import type { Placement } from '../runtime/stages.ts';
+import type { NetworkCost } from './network-cost.ts';
+
+/** What Node, the runtime and their heaps hold when no network does. */
+export const BASE_BYTES = 0.25e9;
+
+/** One model holds no more. */
+const LARGEST_WHOLE = 2 ** 31 - 2 ** 20;
+/** While a whole graph is opened its weights exist as bytes read, as the model written, and as the runtime's own. */
+const COPIES_OF_WHOLE = 3;
+/** The arena of a whole graph grows in powers of two and keeps what it has. */
+const ARENA = 2;
+
+/** Peak bytes of the process while this network runs. */
+export function peakBytes({ stages, weights }: NetworkCost, placement: Placement): number {
+  if (placement.weights === 'whole')
+    return BASE_BYTES + COPIES_OF_WHOLE * weights + ARENA * Math.max(...stages.map(({ work }) => work));
+  const held = stages.slice(0, placement.held).reduce((sum, stage) => sum + stage.open, 0);
+  const worst = stages.map(({ open, work }, i) => (i < placement.held ? 0 : open) + work);
+  return BASE_BYTES + held + Math.max(...worst);
+}
+
+/** Whether one graph can hold all of its weights. */
+export const fitsWhole = ({ weights }: NetworkCost): boolean => weights <= LARGEST_WHOLE;
+
+export type Choice = { readonly placement: Placement; readonly cost: NetworkCost; readonly peak: number };
+
+/**
+ * The fastest way to hold a network in `memory`: in one graph, else by stages with as many held as fit (where it runs more than
+ * once), else with its tokens in tiles, the largest that fit. The one that takes least where none fits. `costOf` gives the
+ * cost for a tile; `tiles` are the ones to try, largest first.
+ */
+export function choosePlacement(
+  costOf: (tile: number | undefined) => NetworkCost,
+  memory: number,
+  tiles: readonly number[] = [],
+): Choice {
+  const cost = costOf(undefined);
+  const whole: Placement = { weights: 'whole' };
+  if (fitsWhole(cost) && peakBytes(cost, whole) <= memory)
+    return { placement: whole, cost, peak: peakBytes(cost, whole) };
+  let least: Choice | undefined;
+  for (const tile of [undefined, ...tiles]) {
+    const cost = costOf(tile);
+    const staged = (held: number): Placement => ({ weights: 'stages', held, ...(tile !== undefined && { tile }) });
+    const fewest = { placement: staged(0), cost, peak: peakBytes(cost, staged(0)) };
+    if (fewest.peak <= memory) {
+      let held = 0;
+      const most = cost.runs > 1 ? cost.stages.length : 0;
+      while (held < most && peakBytes(cost, staged(held + 1)) <= memory) held++;
+      return { placement: staged(held), cost, peak: peakBytes(cost, staged(held)) };
+    }
+    if (least === undefined || fewest.peak < least.peak) least = fewest;
+  }
+  return least as Choice;
+}
