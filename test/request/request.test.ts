@@ -130,6 +130,7 @@ describe('fillRequest', () => {
       steps: 7,
       negativePrompt: '',
       rng: 'counter',
+      stepCache: 0,
     });
     expect(fillRequest({ prompt, rng: 'torch' }, PRESETS.mini)).toEqual({ ...PRESETS.mini, prompt, rng: 'torch' });
   });
