@@ -9,7 +9,7 @@ import { HUBS, type Hub, isRepositoryName } from './hub/hub.ts';
 import { huggingface } from './hub/huggingface.ts';
 import { modelscope } from './hub/modelscope.ts';
 import { isOffline, offlineSnapshot } from './hub/offline.ts';
-import { type PullEvent, pullSnapshot, type Snapshot, type SnapshotOptions } from './hub/snapshot.ts';
+import type { PullEvent, Snapshot, SnapshotOptions } from './hub/snapshot.ts';
 import { PRESET_FILE, type PRESETS } from './presets.ts';
 import { components } from './weights/component-config.ts';
 
@@ -64,7 +64,10 @@ export async function pull(request: PullRequest, options: PullOptions = {}): Pro
   const hub = await hubOf(env, from);
   const inOrder = only && components.filter((component) => only.includes(component));
   const wanted = { ...rest, env, repository, revision, only: inOrder, texts: presetTexts(repository) };
-  return isOffline(hub, env) ? offlineSnapshot(hub, wanted, env) : pullSnapshot(hub, wanted);
+  if (isOffline(hub, env)) return offlineSnapshot(hub, wanted, env);
+  // The HTTP client is not loaded for those who pull nothing.
+  const { pullSnapshot } = await import('./hub/snapshot.ts');
+  return pullSnapshot(hub, wanted);
 }
 
 async function hubOf(env: Environment, from = 'huggingface'): Promise<Hub> {

@@ -73,13 +73,20 @@ function bars(stream: NodeJS.WriteStream): View {
     open.set(path, bar);
     bar.update(received, state(received, size, name));
   };
+  const remove = (path: string): void => {
+    const bar = open.get(path);
+    if (bar) all.remove(bar);
+    open.delete(path);
+  };
   return {
     show(event, { received, size, left }) {
       const shown = state(received, size, `in all ${left}`.trimEnd());
-      sum ??= all.create(Math.max(1, size), received, shown);
+      sum ??= all.create(1, 0, shown);
+      sum.setTotal(Math.max(1, size));
       sum.update(received, shown);
       switch (event.type) {
         case 'start':
+          for (const path of open.keys()) remove(path);
           break;
         case 'progress':
           update(event.path, event.received, event.size);
@@ -90,12 +97,9 @@ function bars(stream: NodeJS.WriteStream): View {
         case 'verify':
           update(event.path, event.size, event.size, ' (checking)');
           break;
-        case 'file': {
-          const bar = open.get(event.path);
-          if (bar) all.remove(bar);
-          open.delete(event.path);
+        case 'file':
+          remove(event.path);
           break;
-        }
         default:
           event satisfies never;
       }
@@ -105,18 +109,17 @@ function bars(stream: NodeJS.WriteStream): View {
 }
 
 function lines(world: World): View {
-  let tenth = -1;
+  let tenth: number | undefined;
   const waited = new Set<string>();
   return {
     show(event, { received, size, left }) {
       if (event.type === 'file') world.note(`${event.path}: ${bytesInWords(event.size)}, ${checkInWords(event.check)}`);
       if (event.type === 'wait' && !waited.has(event.path)) world.note(`${event.path}: another process fetches it`);
       if (event.type === 'wait') waited.add(event.path);
+      if (event.type === 'verify' && tenth === undefined) world.note(`${event.path}: is there, being checked`);
       const now = size === 0 ? 10 : Math.floor((10 * received) / size);
-      if (event.type === 'start' || now <= tenth) {
-        tenth = Math.max(tenth, now);
-        return;
-      }
+      if (event.type === 'start') tenth = now;
+      if (tenth === undefined || now <= tenth) return;
       tenth = now;
       world.note(`${now * 10} % of ${bytesInWords(size)}${left === '' ? '' : `, ${left}`}`);
     },

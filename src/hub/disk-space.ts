@@ -4,7 +4,7 @@
 import { stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { StepVideoError } from '../errors.ts';
-import { OP } from './http.ts';
+import { OP } from './hub.ts';
 
 /** @throws environment error where fewer than `needed` bytes are free on the disk of `folder`, which may not exist yet. */
 export async function requireSpace(folder: string, needed: number): Promise<void> {

@@ -4,8 +4,8 @@
  */
 import type { Response } from 'undici';
 import { StepVideoError } from '../errors.ts';
-import { type Http, notTheHub, OP, PassingFault, reasonOf } from './http.ts';
-import type { HubFile } from './hub.ts';
+import { type Http, notTheHub, PassingFault, reasonOf } from './http.ts';
+import { type HubFile, OP } from './hub.ts';
 import { type Interval, splitIntervals } from './intervals.ts';
 import { inParallel } from './parallel.ts';
 import type { PartFile } from './part-file.ts';

@@ -5,8 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EnvHttpProxyAgent, fetch, type RequestInit, type Response } from 'undici';
 import { inputError, StepVideoError } from '../errors.ts';
-
-export const OP = 'pull';
+import { OP } from './hub.ts';
 
 const API_RETRIES = 3;
 

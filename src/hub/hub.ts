@@ -5,6 +5,9 @@
 import type { Http } from './http.ts';
 import type { Store } from './store.ts';
 
+/** What errors begin with. */
+export const OP = 'pull';
+
 export const HUBS = ['huggingface', 'modelscope'] as const;
 export type HubName = (typeof HUBS)[number];
 

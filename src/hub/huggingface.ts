@@ -7,8 +7,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { StepVideoError } from '../errors.ts';
 import { type Environment, HUGGINGFACE_REVISION, huggingfaceHome } from './cache-paths.ts';
-import { OP } from './http.ts';
-import type { Hub, HubFile } from './hub.ts';
+import { type Hub, type HubFile, OP } from './hub.ts';
 import { huggingfaceStore } from './store.ts';
 
 const entrySchema = z.object({

@@ -5,8 +5,7 @@
 import { z } from 'zod';
 import { inputError, StepVideoError } from '../errors.ts';
 import { type Environment, MODELSCOPE_REVISION } from './cache-paths.ts';
-import { OP } from './http.ts';
-import type { Hub, HubFile } from './hub.ts';
+import { type Hub, type HubFile, OP } from './hub.ts';
 import { modelscopeStore } from './store.ts';
 
 const fileSchema = z.object({

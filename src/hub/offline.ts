@@ -5,8 +5,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import { StepVideoError } from '../errors.ts';
 import { type Environment, pulledSnapshot } from './cache-paths.ts';
-import { OP } from './http.ts';
-import type { Hub, HubFile } from './hub.ts';
+import { type Hub, type HubFile, OP } from './hub.ts';
 import { neededFiles } from './selection.ts';
 import type { Snapshot, SnapshotOptions } from './snapshot.ts';
 

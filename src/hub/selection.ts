@@ -5,8 +5,7 @@
 import { inputError } from '../errors.ts';
 import { weightFileNames } from '../weights/checkpoint.ts';
 import { type Component, components } from '../weights/component-config.ts';
-import { OP } from './http.ts';
-import type { HubFile } from './hub.ts';
+import { type HubFile, OP } from './hub.ts';
 
 /** Small files of each component besides weights and `config.json`; those marked must be there. */
 const BESIDE: Readonly<Record<Component, readonly { path: string; must: boolean }[]>> = {

