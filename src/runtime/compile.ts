@@ -8,6 +8,7 @@ import { type OnnxModel, toOnnx, type WeightPlan } from '../onnx/model.ts';
 import { lowerPrecision, optimize, sameShape, type Tensor } from '../tensor/index.ts';
 import { type ComputeDtype, inferenceDtype } from './compute-dtype.ts';
 import { type Cost, costsOf } from './cost.ts';
+import { capabilitiesOf } from './device.ts';
 import { openSession, type Session, type SessionOptions } from './session.ts';
 import { leaseSession } from './session-cache.ts';
 import type { Value, Values } from './value.ts';
@@ -62,7 +63,7 @@ export async function compile<Names extends string>(
     memoryArena,
     profilePrefix,
     deviceOnly,
-    keepStoredDtype: decodes && keepStoredDtype !== false,
+    keepStoredDtype: decodes && keepStoredDtype !== false && capabilitiesOf(device).widensStored,
   };
   const key = await keyOf(bytes, settings, external);
   const lease = await leaseSession(key, () => openSession(bytes, settings, external?.folder));
