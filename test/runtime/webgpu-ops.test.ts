@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { capabilitiesOf } from '../../src/runtime/device.ts';
 import { program } from '../../src/runtime/program.ts';
 import { zeros } from '../../src/runtime/value.ts';
-import { attention, gelu, input, layerNorm, matmul, reshape, rmsNorm } from '../../src/tensor/index.ts';
+import { attention, gelu, input, layerNorm, matmul, parameter, reshape, rmsNorm } from '../../src/tensor/index.ts';
 import { opSuite } from './op-suite.ts';
 import { missingAdapter } from './software-adapter.ts';
 
@@ -29,6 +29,18 @@ if (failure === undefined) {
     await compiled.dispose();
     expect(block!.ops.length).toBeGreaterThan(5);
     expect(block!.ops.filter((op) => op.provider !== 'WebGpuExecutionProvider')).toEqual([]);
+  });
+
+  test('weights stored in bfloat16, which the device cannot widen, are widened once and stay on it', async () => {
+    const [x, w] = [input('x', [2, 256]), parameter('w', [256, 256])];
+    const bytes = new Uint8Array(Uint16Array.from({ length: 256 * 256 }, (_, i) => 0x3f80 + (i % 64)).buffer);
+    const compiled = await program(['x'])
+      .graph('product', { y: matmul(x, w) }, { weights: () => ({ dtype: 'bfloat16', bytes }) })
+      .compile({ device: 'webgpu', profile: true });
+    await compiled.run({ x: zeros([2, 256]) }, { returns: ['y'] });
+    const [product] = await compiled.profile();
+    await compiled.dispose();
+    expect(product!.ops.map(({ op, provider }) => `${op} ${provider}`)).toEqual(['MatMul WebGpuExecutionProvider']);
   });
 } else {
   test('a missing WebGPU adapter is an error of the session, not a crash', () => {
