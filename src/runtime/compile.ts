@@ -8,6 +8,7 @@ import { type OnnxModel, toOnnx, type WeightPlan } from '../onnx/model.ts';
 import { lowerPrecision, optimize, sameShape, type Tensor } from '../tensor/index.ts';
 import { type ComputeDtype, inferenceDtype } from './compute-dtype.ts';
 import { type Cost, costsOf } from './cost.ts';
+import { capabilitiesOf } from './device.ts';
 import { quantizeLinears } from './quantized-linear.ts';
 import { openSession, type Session, type SessionOptions } from './session.ts';
 import { leaseSession } from './session-cache.ts';
@@ -67,7 +68,7 @@ export async function compile<Names extends string>(
     memoryArena,
     profilePrefix,
     deviceOnly,
-    keepStoredDtype: decodes && keepStoredDtype !== false,
+    keepStoredDtype: decodes && keepStoredDtype !== false && capabilitiesOf(device).widensStored,
     weightsInPlace,
   };
   const key = await keyOf(bytes, settings, external);

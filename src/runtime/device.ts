@@ -2,8 +2,9 @@
  * Devices, and which form of an op each prefers. The one place that knows that devices differ.
  *
  * Found by running every op on each (test/runtime): WebGPU of onnxruntime 1.30 hands Attention, Sign and casts to int64 to the
- * CPU, computes sine and cosine to 2^-11 only (as the standard allows), takes float16 only on adapters that have it, and
- * forgets padding after 1x1 convolutions, which `conv2d` therefore does apart.
+ * CPU, has no bfloat16, computes sine and cosine to 2^-11 only (as the standard allows), takes float16 only on adapters
+ * that have it, and forgets padding after 1x1 convolutions, which `conv2d` therefore does apart. Nothing here was ever run
+ * on CUDA; what it prefers is what its kernels are documented to do.
  */
 import { inputError } from '../errors.ts';
 import type { AttentionForm } from '../tensor/index.ts';
@@ -16,15 +17,20 @@ export type Capabilities = {
   readonly attention: AttentionForm;
   /** Largest error of sine and cosine, absolute. */
   readonly trigonometry: number;
+  /**
+   * Widens weights stored in 16 bits itself, on each run. A device that cannot gets them widened once, when a session opens:
+   * else the CPU would do it on each run and send the result over.
+   */
+  readonly widensStored: boolean;
 };
 
 export function capabilitiesOf(device: Device): Capabilities {
   switch (device) {
     case 'cpu':
     case 'cuda':
-      return { attention: 'fused', trigonometry: 1e-6 };
+      return { attention: 'fused', trigonometry: 1e-6, widensStored: true };
     case 'webgpu':
-      return { attention: 'primitive', trigonometry: 2 ** -11 };
+      return { attention: 'primitive', trigonometry: 2 ** -11, widensStored: false };
     default:
       throw inputError('device', `must be one of ${DEVICES.join(', ')}`, device satisfies never);
   }
