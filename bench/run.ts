@@ -14,6 +14,8 @@ const BENCHES: Readonly<Record<string, 'flags' | 'none' | 'alone'>> = {
   ops: 'none',
   'dit-step': 'flags',
   'vae-decode': 'flags',
+  'vae-memory': 'flags',
+  'step-cache': 'flags',
   'train-step': 'flags',
   generate: 'flags',
   quantized: 'flags',

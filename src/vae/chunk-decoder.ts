@@ -12,6 +12,7 @@ import { SPATIAL_FACTOR, type VaeConfig } from './config.ts';
 import { type DecodePlan, decodePlan, type LatentSize, tileSize } from './decode-plan.ts';
 import {
   headSegment,
+  middleSegment,
   type Norms,
   type Segment,
   TAIL_FACTOR,
@@ -19,7 +20,7 @@ import {
   tailSegment,
   wholeSegment,
 } from './decoder-segments.ts';
-import { blendTiles, frameMoments, runTail, type TailRun, tileGrid } from './tiled-tail.ts';
+import { blendTiles, frameMoments, runFrames, runTail, type TailRun, tileGrid } from './tiled-tail.ts';
 
 /** Memory ran out, and decoding goes on with the chunk that failed. */
 export type DecodeRetry = {
@@ -98,16 +99,19 @@ export function chunkDecoder(parts: ChunkDecoderParts) {
 
 type Chunk = { readonly chunk: Float32Array; readonly size: LatentSize; readonly shape: Shape };
 
-/** Head, then tail over tiles. Each graph leaves memory before the next comes. */
+/** Head, middle frame by frame, then tail over tiles. Each graph leaves memory before the next comes. */
 async function decodeParts(
   { config, form, compile }: ChunkDecoderParts,
   plan: DecodePlan,
   { chunk, size, shape }: Chunk,
 ): Promise<Float32Array> {
-  const features = await using(
+  const front = await using(
     await compile(headSegment(config, form, shape), { large: true }),
     async (head) => (await head.run({ x: float32(chunk, shape) })).y!,
   );
+  const [, , ...picture] = front.shape;
+  const middle = middleSegment(config, form, [1, 1, ...picture]);
+  const features = await using(await compile(middle, { large: true }), (graph) => runFrames(graph, middle, front));
   const { height, width } = tileSize(size, plan.tiles);
   const piece = [1, plan.slab, dim(features.shape, 2), height, width];
   const tiles = tileGrid(size, plan.tiles);

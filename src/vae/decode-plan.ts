@@ -4,14 +4,17 @@
  */
 import { inputError } from '../errors.ts';
 import { graphBytes } from '../runtime/live-bytes.ts';
-import type { AttentionForm } from '../tensor/index.ts';
+import type { AttentionForm, Shape } from '../tensor/index.ts';
+import { decodedFrames } from './chunks.ts';
 import { CHUNK_LATENTS, SPATIAL_FACTOR, type VaeConfig } from './config.ts';
 import {
   headSegment,
   LATENT_FEATURES,
+  MIDDLE_FRAMES,
+  middleSegment,
   type Norms,
+  type Segment,
   TAIL_FACTOR,
-  TAIL_FRAMES,
   tailSegment,
   wholeSegment,
 } from './decoder-segments.ts';
@@ -41,7 +44,7 @@ const BYTES = 4;
 const WEIGHT_COPIES = 2;
 
 /** Frames of the tail's input for a chunk of latents. */
-export const tailFrames = (latentFrames: number): number => 2 * (2 * latentFrames - 1);
+const tailFrames = (latentFrames: number): number => MIDDLE_FRAMES * (2 * latentFrames - 1);
 
 /**
  * The plan that is nearest to decoding whole within `memoryBytes`; `tile` bounds the side of a tile in pixels whatever the memory.
@@ -121,26 +124,40 @@ function fitsTile(chunk: LatentSize, { whole, tiles }: Step, tile: number): bool
   return side <= tile && (!whole || side <= tile);
 }
 
-/** Peak bytes of a step: the larger of head and tail, beside what lies in arrays between them. */
+/** Peak bytes of a step: the largest of its graphs, each beside what lies in arrays while it runs. */
 function estimator(config: VaeConfig, chunk: LatentSize, form: AttentionForm): (step: Step) => number {
   const { frames, height, width } = chunk;
   const latents = [1, frames, config.z_channels, height, width];
-  const head = headSegment(config, form, latents).y!;
-  const features = head.shape.reduce((a, b) => a * b, BYTES);
-  const video = TAIL_FRAMES * tailFrames(frames) * 3 * height * width * SPATIAL_FACTOR ** 2 * BYTES;
-  const of = (segment: Parameters<typeof graphBytes>[0]): number => {
-    const { weights, live } = graphBytes(segment);
-    return WEIGHT_COPIES * weights + live;
-  };
-  const headBytes = of([head]);
+  const head = headSegment(config, form, latents);
+  const [, , ...picture] = head.y!.shape;
+  const middle = middleSegment(config, form, [1, 1, ...picture]);
+  const features = MIDDLE_FRAMES * (2 * frames - 1) * pictureBytes(middle.y!.shape);
+  const video = decodedFrames(frames) * 3 * height * width * SPATIAL_FACTOR ** 2 * BYTES;
+  const before = Math.max(
+    segmentBytes(head),
+    (2 * frames - 1) * pictureBytes(head.y!.shape) + features + segmentBytes(middle),
+  );
   return ({ whole, slab, tiles }) => {
-    if (whole) return of(Object.values(wholeSegment(config, form, latents)));
+    if (whole) return segmentBytes(wholeSegment(config, form, latents));
     const size = tileSize(chunk, tiles);
-    const shape = [1, slab, head.shape[2]!, size.height, size.width];
+    const shape = [1, slab, middle.y!.shape[2]!, size.height, size.width];
     const norms: readonly Norms[] = tiles[0] * tiles[1] === 1 ? ['own'] : ['measured', 'given'];
-    const tails = norms.map((each) => of(Object.values(tailSegment(config, form, shape, each))));
-    return Math.max(headBytes, features + video + Math.max(...tails));
+    const tails = norms.map((each) => segmentBytes(tailSegment(config, form, shape, each)));
+    return Math.max(before, features + video + Math.max(...tails));
   };
 }
+
+/** Weights and values of one run; what is remembered is written over what was. */
+function segmentBytes(segment: Segment): number {
+  const { weights, live } = graphBytes(Object.values(segment));
+  const replaced = Object.entries(segment).reduce(
+    (n, [name, { shape }]) => n + (name.startsWith('past.') ? shape.reduce((a, b) => a * b, BYTES) : 0),
+    0,
+  );
+  return WEIGHT_COPIES * weights + live - replaced;
+}
+
+/** Of features [1, T, C, r, c], one frame's. */
+const pictureBytes = ([, , ...picture]: Shape): number => picture.reduce((a, b) => a * b, BYTES);
 
 const megabytes = (bytes: number): string => `${Math.ceil(bytes / 2 ** 20)} MiB`;

@@ -1,15 +1,20 @@
 /**
- * The decoder cut in two where pictures are still a quarter of their size: a head that sees the whole chunk, attention included, and a
- * tail of local layers that can run tile by tile, and frame by frame, each convolution remembering what went before.
- * Graphs only: nothing is run here, and no weights are read.
+ * The decoder cut in three: a head that sees the whole chunk at once, attention included; a middle, up to a quarter of the final
+ * size, that takes frames one by one; and a tail that takes a few frames, and tiles of them. In both of these each convolution
+ * remembers what went before. Graphs only: nothing is run here, and no weights are read.
  */
 import { internalError } from '../errors.ts';
+import type { Past } from '../nn/conv.ts';
 import { weightedMoments } from '../nn/norm.ts';
 import { Scope } from '../nn/scope.ts';
 import { type AttentionForm, concat, dim, input, type Shape, slice, type Tensor } from '../tensor/index.ts';
 import { SPATIAL_FACTOR, type VaeConfig } from './config.ts';
 import { type DecoderStage, decoderStages, EXTRA_FRAMES } from './decoder.ts';
 
+/** First stage of the middle, behind attention. */
+const MIDDLE = 'up.3.block.0';
+/** Frames that one frame of the middle's input becomes. */
+export const MIDDLE_FRAMES = 2;
 /** First stage of the tail; from here on all norms and convolutions see the frames that will come out, or half of them. */
 const TAIL = 'up.2.upsample';
 /** Pixels to a feature of the tail's input, along each side. */
@@ -32,10 +37,18 @@ export function wholeSegment(config: VaeConfig, form: AttentionForm, shape: Shap
   return { y: run(decoderStages(new Scope().at('decoder'), config, { form }), input('x', shape)) };
 }
 
-/** Latents `x` [1, F, z, h, w] -> features `y` [1, 2(2F - 1), C, 4h, 4w]. */
+/** Latents `x` [1, F, z, h, w] -> features `y` [1, 2F - 1, C, 2h, 2w]. */
 export function headSegment(config: VaeConfig, form: AttentionForm, shape: Shape): Segment {
   const stages = decoderStages(new Scope().at('decoder'), config, { form });
-  return { y: run(stages.slice(0, tailStart(stages)), input('x', shape)) };
+  return { y: run(stages.slice(0, stageAt(stages, MIDDLE)), input('x', shape)) };
+}
+
+/** Frames of those features, `x` [1, T, C, r, c] -> features `y` [1, 2T, C', 2r, 2c], with `past.i` as a tail has them. */
+export function middleSegment(config: VaeConfig, form: AttentionForm, shape: Shape): Segment {
+  const { past, pasts } = rememberedFrames();
+  const stages = decoderStages(new Scope().at('decoder'), config, { form, past });
+  const y = run(stages.slice(stageAt(stages, MIDDLE), stageAt(stages, TAIL)), input('x', shape));
+  return { y, ...pasts };
 }
 
 /** Whose statistics the norms of a tail take. */
@@ -49,14 +62,7 @@ export type Norms = 'own' | 'measured' | 'given';
  * places weighted by the fed `weight.k` [k r * k c], k the enlargement; `given` takes those moments.
  */
 export function tailSegment(config: VaeConfig, form: AttentionForm, shape: Shape, norms: Norms = 'own'): Segment {
-  const pasts: Record<string, Tensor> = {};
-  const past = (x: Tensor, count: number): Tensor => {
-    const name = `past.${Object.keys(pasts).length}`;
-    const [batch, frames, ...picture] = x.shape as readonly [number, number, ...number[]];
-    const all = concat([input(name, [batch, count, ...picture]), x], 1);
-    pasts[name] = slice(all, 1, frames, frames + count);
-    return all;
-  };
+  const { past, pasts } = rememberedFrames();
   const measured: Record<string, Tensor> = {};
   let taken = 0;
   const moments = (x: Tensor, groups: number): Tensor | undefined => {
@@ -68,15 +74,27 @@ export function tailSegment(config: VaeConfig, form: AttentionForm, shape: Shape
   };
   const options = { form, past, moments: norms === 'own' ? undefined : moments };
   const stages = decoderStages(new Scope().at('decoder'), config, options);
-  const end = stages.findIndex(({ name }) => name === 'trim');
-  const y = run(stages.slice(tailStart(stages), end), input('x', shape));
+  const y = run(stages.slice(stageAt(stages, TAIL), stageAt(stages, 'trim')), input('x', shape));
   if (dim(y.shape, 1) !== TAIL_FRAMES * dim(shape, 1) || dim(y.shape, 3) !== TAIL_FACTOR * dim(shape, 3))
     throw internalError('tail', 'must enlarge as its constants say', y.shape);
   return { y, ...pasts, ...measured };
 }
 
-function tailStart(stages: readonly DecoderStage[]): number {
-  const at = stages.findIndex(({ name }) => name === TAIL);
-  if (at < 0) throw internalError('decoder', `must have stage ${TAIL}`, stages.map(({ name }) => name).join(' '));
+/** What convolutions take as the frames before theirs: inputs `past.i`; and, under the same names, what is to be fed next. */
+function rememberedFrames(): { past: Past; pasts: Record<string, Tensor> } {
+  const pasts: Record<string, Tensor> = {};
+  const past: Past = (x, count) => {
+    const name = `past.${Object.keys(pasts).length}`;
+    const [batch, frames, ...picture] = x.shape as readonly [number, number, ...number[]];
+    const all = concat([input(name, [batch, count, ...picture]), x], 1);
+    pasts[name] = slice(all, 1, frames, frames + count);
+    return all;
+  };
+  return { past, pasts };
+}
+
+function stageAt(stages: readonly DecoderStage[], name: string): number {
+  const at = stages.findIndex((stage) => stage.name === name);
+  if (at < 0) throw internalError('decoder', `must have stage ${name}`, stages.map((stage) => stage.name).join(' '));
   return at;
 }

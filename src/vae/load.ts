@@ -84,7 +84,14 @@ export function runVae(
     compile: async (segment, { large }) => {
       const { device, threads } = options;
       const weights = await (large ? planWeights(decoderSource, 'external') : storedWeights(decoderSource));
-      return compile(segment, { device, threads, weights, ...(large && { memoryArena: false }) });
+      // Decoded once, in all parts alike: convolutions are faster, and the same to the bit whatever the parts.
+      return compile(segment, {
+        device,
+        threads,
+        weights,
+        keepStoredDtype: false,
+        ...(large && { memoryArena: false }),
+      });
     },
   });
   const encodeChunk = chunkCoder(part(source, 'encoder'), options, (x) =>

@@ -122,6 +122,20 @@ function placeWeights({ weights: [rows, columns] }: Tile, places: number): Value
   return float32(flat, [flat.length]);
 }
 
+/** A graph over features [1, T, C, r, c], one frame after the other, as one value. */
+export async function runFrames(graph: Executable, segment: Segment, features: Value): Promise<Value> {
+  const [, frames, , height, width] = features.shape as readonly [number, number, number, number, number];
+  const [, made, ...picture] = segment.y!.shape;
+  const whole = zeros([1, frames * made!, ...picture]);
+  const tile = { rows: { from: 0, to: height }, columns: { from: 0, to: width } };
+  let at = 0;
+  for await (const { y } of runTail(graph, segment, { features, slab: 1, tile })) {
+    floats(whole).set(floats(y), at);
+    at += floats(y).length;
+  }
+  return whole;
+}
+
 /** The tail over one tile: what is remembered is replaced in place, since it is read once, before its successor is made. */
 export async function* runTail(
   graph: Executable,
@@ -131,7 +145,12 @@ export async function* runTail(
     slab,
     tile,
     feeds,
-  }: { features: Value; slab: number; tile: Tile; feeds?: ((slab: number) => Values) | undefined },
+  }: {
+    features: Value;
+    slab: number;
+    tile: Pick<Tile, 'rows' | 'columns'>;
+    feeds?: ((slab: number) => Values) | undefined;
+  },
 ): AsyncGenerator<Results, void, void> {
   const [, frames, channels, height, width] = features.shape as readonly [number, number, number, number, number];
   const pasts = Object.fromEntries(

@@ -39,12 +39,9 @@ describe('in parts', () => {
   it('a few frames at a time gives the whole chunk, to the bit', async () => {
     const whole = await video({ memory: ROOM });
     expect(whole).toHaveLength(34 * 3 * 64 * 96);
-    const { peakBytes } = decodePlan(vae.config, size, ROOM);
-    for (const [slab, memory] of slabs(peakBytes)) {
-      const plan = decodePlan(vae.config, size, memory);
-      expect(plan).toMatchObject({ whole: false, slab, tiles: [1, 1] });
-      expect(await video({ memory })).toEqual(whole);
-    }
+    const slabs = wholeFrames();
+    expect(slabs.length).toBeGreaterThan(0);
+    for (const memory of slabs) expect(await video({ memory })).toEqual(whole);
   });
 
   it('a tile that covers the frame is the whole frame, to the bit', async () => {
@@ -64,14 +61,15 @@ describe('in parts', () => {
   });
 });
 
-/** Memories that leave room for 5 frames of features at a time, and for one. */
-function slabs(whole: number): [slab: number, memory: number][] {
-  const five = decodePlan(vae.config, size, whole - 1);
-  const two = decodePlan(vae.config, size, five.peakBytes - 1);
-  return [
-    [5, five.peakBytes],
-    [1, decodePlan(vae.config, size, two.peakBytes - 1).peakBytes],
-  ];
+/** Memories that plans in parts, but of whole frames, need exactly: first and last of them. */
+function wholeFrames(): number[] {
+  const found: number[] = [];
+  let plan = decodePlan(vae.config, size, ROOM);
+  while (plan.peakBytes > plan.leastBytes) {
+    plan = decodePlan(vae.config, size, plan.peakBytes - 1);
+    if (plan.tiles[0] * plan.tiles[1] === 1) found.push(plan.peakBytes);
+  }
+  return [...new Set([found[0], found.at(-1)])].filter((memory) => memory !== undefined);
 }
 
 describe('where memory runs out', () => {
