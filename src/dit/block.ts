@@ -80,14 +80,14 @@ export function block(
   };
 }
 
-/** The tokens of x [B, N, D] in pieces of at most `tile`, with the place of the first of each. */
-function tilesOf(x: Tensor, tile = Number.POSITIVE_INFINITY): { x: Tensor; from: number }[] {
+/** The tokens of x [B, N, D] in pieces of at most `tile` and nearly one size, with the place of the first of each: products of a single row round otherwise. */
+function tilesOf(x: Tensor, tile = dim(x.shape, 1)): { x: Tensor; from: number }[] {
   const tokens = dim(x.shape, 1);
-  const size = Math.min(tile, tokens);
-  return Array.from({ length: Math.ceil(tokens / size) }, (_, i) => ({
-    x: slice(x, 1, i * size, Math.min(tokens, (i + 1) * size)),
-    from: i * size,
-  }));
+  const count = Math.ceil(tokens / tile);
+  return Array.from({ length: count }, (_, i) => {
+    const [from, to] = [i, i + 1].map((at) => Math.floor((at * tokens) / count)) as [number, number];
+    return { x: slice(x, 1, from, to), from };
+  });
 }
 
 /** Four times as wide inside, no biases. */

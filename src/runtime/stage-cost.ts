@@ -45,7 +45,8 @@ export function stageCosts({ stages, constants }: StagedNetwork, fed: number, st
 
 /** The cost of one graph in a session of its own; its inputs are not counted. */
 export function graphCost(outputs: Readonly<Record<string, Tensor>>, stored: StoredBytes): Omit<StageCost, 'name'> {
-  const nodes = reachable(optimize(Object.values(outputs)));
+  const results = optimize(Object.values(outputs));
+  const nodes = reachable(results);
   const used = (isReader: (node: Tensor) => boolean): number => {
     const names = nodes.filter(isReader).flatMap(({ inputs }) => inputs.filter((x) => x.op === 'Parameter'));
     return [...new Set(names.map(nameOf))].reduce((sum, name) => sum + stored(name), 0);
@@ -56,7 +57,7 @@ export function graphCost(outputs: Readonly<Record<string, Tensor>>, stored: Sto
   const weights = used(() => true);
   const open = used(({ op }) => op !== 'Gather') + copies.reduce((sum, bytes) => sum + bytes, 0);
   const flops = nodes.reduce((sum, node) => sum + (opDefinitionOf(node)?.flops?.(node) ?? 0), 0);
-  return { flops, weights, open, ...liveness(nodes, stored) };
+  return { flops, weights, open, ...liveness(nodes, results, stored) };
 }
 
 const untransposed = (x: Tensor): Tensor => (x.op === 'Transpose' ? x.inputs[0]! : x);
@@ -69,8 +70,12 @@ const leaves = (outputs: Readonly<Record<string, Tensor>>, op: string): Tensor[]
 /** Kernels that write over an operand of the same size which nobody reads any more. */
 const IN_PLACE = new Set(['Add', 'Sub', 'Mul', 'Div', 'Sigmoid', 'Softmax']);
 
-/** Walks the nodes in order and counts what is alive at each. */
-function liveness(nodes: readonly Tensor[], stored: StoredBytes): { work: number; decoded: number } {
+/** Walks the nodes in order and counts what is alive at each; results are to the end. */
+function liveness(
+  nodes: readonly Tensor[],
+  results: readonly Tensor[],
+  stored: StoredBytes,
+): { work: number; decoded: number } {
   const roots = new Map<Tensor, Tensor>();
   const root = (node: Tensor): Tensor => roots.get(node) ?? node;
   const last = new Map<Tensor, number>();
@@ -80,6 +85,7 @@ function liveness(nodes: readonly Tensor[], stored: StoredBytes): { work: number
     if (shares) roots.set(node, root(node.inputs[0]!));
     for (const operand of node.inputs) last.set(root(operand), i);
   }
+  for (const result of results) last.set(root(result), nodes.length);
   const alive = new Map<Tensor, number>();
   let [live, work, decoded] = [0, 0, 0];
   const hold = (node: Tensor, bytes: number): void => {
