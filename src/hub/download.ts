@@ -43,6 +43,7 @@ async function fetchPiece(transfer: Transfer, [start, end]: Interval, versions: 
   let furthest = start;
   const isWhole = start === 0 && end === file.size;
   await http.retry(url, async (progress) => {
+    if (at === end) return; // the fault came after the last byte
     const range = isWhole && at === 0 ? undefined : `bytes=${at}-${end - 1}`;
     const response = await http.request(url, range === undefined ? {} : { range });
     try {

@@ -20,6 +20,8 @@ export type Faults = {
   htmlFiles?: boolean;
   /** Closes so many connections in the middle of a body. */
   drop: number;
+  /** Closes so many connections after the last byte, without the end of the answer. */
+  dropAtEnd?: number;
   /** Statuses that come instead of large files, one a request. */
   statuses: number[];
   /** Milliseconds before an answer to a large file begins; `slow` times. */
@@ -98,9 +100,11 @@ export async function startHub(files: ReadonlyMap<string, Buffer>, repository = 
     const match = faults.noRanges ? null : /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '');
     const [start, end] = match ? [Number(match[1]), Math.min(bytes.length, Number(match[2]) + 1)] : [0, bytes.length];
     if (start >= end && bytes.length > 0) return json(response, 416, { error: 'range' });
+    const dropsAtEnd = isLarge(path) && (faults.dropAtEnd ?? 0) > 0;
+    if (dropsAtEnd) faults.dropAtEnd! -= 1;
     response.writeHead(match ? 206 : 200, {
       'content-type': 'application/octet-stream',
-      'content-length': end - start,
+      ...(!dropsAtEnd && { 'content-length': end - start }),
       etag: `"${sha256(bytes)}"`,
       ...(match && { 'content-range': `bytes ${start}-${end - 1}/${bytes.length}` }),
     });
@@ -118,7 +122,7 @@ export async function startHub(files: ReadonlyMap<string, Buffer>, repository = 
       at = to;
       await new Promise((resolve) => setImmediate(resolve));
     }
-    if (drops) setTimeout(() => response.destroy(), 20);
+    if (drops || dropsAtEnd) setTimeout(() => response.destroy(), 20);
     else response.end();
   };
 
