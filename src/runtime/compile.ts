@@ -43,13 +43,14 @@ export async function compile<Names extends string>(
   const names = Object.keys(outputs) as Names[];
   const optimized = optimize(names.map((n) => outputs[n]));
   const graph = Object.fromEntries(names.map((n, i) => [n, optimized[i] as Tensor]));
-  const { weights, device, threads, memoryArena, profilePrefix, keepStoredDtype } = options;
+  const { weights, device, threads, memoryArena, memoryPattern, profilePrefix, keepStoredDtype } = options;
   const { bytes, inputs, nodes, external, decodes } = toOnnx(graph, weights);
   // Named one by one: these are part of the session's key, and callers may hand over wider objects.
   const settings: SessionOptions = {
     device,
     threads,
     memoryArena,
+    memoryPattern,
     profilePrefix,
     keepStoredDtype: decodes && keepStoredDtype !== false,
   };

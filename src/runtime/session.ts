@@ -15,6 +15,8 @@ export type SessionOptions = {
   readonly keepStoredDtype?: boolean | undefined;
   /** Arena memory kept between runs; off where peak memory matters more than speed. */
   readonly memoryArena?: boolean | undefined;
+  /** One block for all values of a run, laid out after the first, which is then held beside it; off where memory must not grow. */
+  readonly memoryPattern?: boolean | undefined;
   /** Start of the path of the trace file that the session writes; absent: no profile. */
   readonly profilePrefix?: string | undefined;
 };
@@ -60,13 +62,14 @@ export async function openSession(model: Uint8Array, options: SessionOptions, we
 }
 
 async function createSession(model: Uint8Array, options: SessionOptions, weightFolder: string | undefined) {
-  const { device, threads, memoryArena, profilePrefix, keepStoredDtype } = options;
+  const { device, threads, memoryArena, memoryPattern, profilePrefix, keepStoredDtype } = options;
   try {
     return await ort.InferenceSession.create(model, {
       executionProviders: [device],
       logSeverityLevel: 3,
       ...(threads !== undefined && { intraOpNumThreads: threads }),
       ...(memoryArena === false && { enableCpuMemArena: false }),
+      ...(memoryPattern === false && { enableMemPattern: false }),
       ...(profilePrefix !== undefined && { enableProfiling: true, profileFilePrefix: profilePrefix }),
       extra: {
         session: {
