@@ -127,7 +127,8 @@ describe('fillRequest', () => {
       width: 320,
       steps: 7,
       negativePrompt: '',
+      stepCache: 0,
     });
-    expect(fillRequest({ prompt }, PRESETS.mini)).toEqual({ ...PRESETS.mini, prompt });
+    expect(fillRequest({ prompt, stepCache: 0.1 }, PRESETS.mini)).toEqual({ ...PRESETS.mini, prompt, stepCache: 0.1 });
   });
 });
