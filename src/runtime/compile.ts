@@ -49,8 +49,8 @@ export async function compile<Names extends string>(
   options: CompileOptions,
 ): Promise<Executable<Names>> {
   const names = Object.keys(outputs) as Names[];
-  const { weights, device, threads, memoryArena, profilePrefix, keepStoredDtype, deviceOnly, weightsInPlace } = options;
-  const { computeDtype = 'float32' } = options;
+  const { weights, device, threads, memoryArena, memoryPattern, profilePrefix } = options;
+  const { keepStoredDtype, deviceOnly, weightsInPlace, computeDtype = 'float32' } = options;
   const dtype = computeDtype === 'device' ? await inferenceDtype(device) : computeDtype;
   const quantized = quantizeLinears(optimize(names.map((n) => outputs[n])), weights);
   const { plan } = quantized;
@@ -66,6 +66,7 @@ export async function compile<Names extends string>(
     device,
     threads,
     memoryArena,
+    memoryPattern,
     profilePrefix,
     deviceOnly,
     keepStoredDtype: decodes && keepStoredDtype !== false && capabilitiesOf(device).widensStored,

@@ -22,6 +22,8 @@ export type SessionOptions = {
   readonly weightsInPlace?: boolean | undefined;
   /** Arena memory kept between runs; off where peak memory matters more than speed. */
   readonly memoryArena?: boolean | undefined;
+  /** One block for all values of a run, laid out after the first, which is then held beside it; off where memory must not grow. */
+  readonly memoryPattern?: boolean | undefined;
   /** Start of the path of the trace file that the session writes; absent: no profile. */
   readonly profilePrefix?: string | undefined;
 };
@@ -70,13 +72,15 @@ export async function openSession(model: Uint8Array, options: SessionOptions, we
 }
 
 async function createSession(model: Uint8Array, options: SessionOptions, weightFolder: string | undefined) {
-  const { device, threads, memoryArena, profilePrefix, keepStoredDtype, deviceOnly, weightsInPlace } = options;
+  const { device, threads, memoryArena, memoryPattern, profilePrefix } = options;
+  const { keepStoredDtype, deviceOnly, weightsInPlace } = options;
   try {
     return await ort.InferenceSession.create(model, {
       executionProviders: [device],
       logSeverityLevel: 3,
       ...(threads !== undefined && { intraOpNumThreads: threads }),
       ...(memoryArena === false && { enableCpuMemArena: false }),
+      ...(memoryPattern === false && { enableMemPattern: false }),
       ...(profilePrefix !== undefined && { enableProfiling: true, profileFilePrefix: profilePrefix }),
       extra: {
         session: {

@@ -43,6 +43,11 @@ const BYTES = 4;
 /** Weights lie in the file's pages, and again in the layout that convolutions work in. */
 const WEIGHT_COPIES = 2;
 
+/** What the runtime takes for itself: its library, threads and sessions. */
+const RUNTIME_BYTES = 100e6;
+/** Kernels hold more than their order in the graph would need: copies in other layouts, results of taps not yet summed. Measured. */
+const LIVE_SHARE = 1.5;
+
 /** Frames of the tail's input for a chunk of latents. */
 const tailFrames = (latentFrames: number): number => MIDDLE_FRAMES * (2 * latentFrames - 1);
 
@@ -154,7 +159,7 @@ function segmentBytes(segment: Segment): number {
     (n, [name, { shape }]) => n + (name.startsWith('past.') ? shape.reduce((a, b) => a * b, BYTES) : 0),
     0,
   );
-  return WEIGHT_COPIES * weights + live - replaced;
+  return RUNTIME_BYTES + WEIGHT_COPIES * weights + LIVE_SHARE * (live - replaced);
 }
 
 /** Of features [1, T, C, r, c], one frame's. */

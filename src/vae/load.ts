@@ -90,6 +90,7 @@ export function runVae(
         threads,
         weights,
         keepStoredDtype: false,
+        memoryPattern: false,
         ...(large && { memoryArena: false }),
       });
     },

@@ -179,6 +179,20 @@ describe('latents', () => {
     expect((await readLatents(at('a.latents.safetensors'))).step).toBe(6);
   });
 
+  it('are decoded in smaller parts where memory runs out, said once, with every frame delivered once', async () => {
+    const { pipeline } = closedFormPipeline();
+    const retry = { reason: 'std::bad_alloc', tile: [32, 48], frames: 2 } as const;
+    const decode: typeof pipeline.decode = async function* (latents, shape, options) {
+      options?.onRetry?.(retry);
+      yield* pipeline.decode(latents, shape);
+    };
+    const result = await run(png('a'), { pipeline: { ...pipeline, decode } });
+    expect(result.events.filter(({ type }) => type === 'retry')).toEqual([{ type: 'retry', ...retry }]);
+    const indices = result.events.flatMap((event) => (event.type === 'frame' ? [event.index] : []));
+    expect(indices).toEqual(Array.from({ length: 34 }, (_, i) => i));
+    expect(framesOf(result)).toEqual(framesOf(await run(png('b'))));
+  });
+
   it('that are not finite stop the run at once, naming the step and keeping the last good ones', async () => {
     const { pipeline, calls } = closedFormPipeline({ onVelocity: (call) => (call === 4 ? 'nan' : undefined) });
     const failed = await run(png('a'), { pipeline });

@@ -132,6 +132,11 @@ describe('fillRequest', () => {
       rng: 'counter',
       stepCache: 0,
     });
-    expect(fillRequest({ prompt, rng: 'torch' }, PRESETS.mini)).toEqual({ ...PRESETS.mini, prompt, rng: 'torch' });
+    expect(fillRequest({ prompt, rng: 'torch', stepCache: 0.1 }, PRESETS.mini)).toEqual({
+      ...PRESETS.mini,
+      prompt,
+      rng: 'torch',
+      stepCache: 0.1,
+    });
   });
 });

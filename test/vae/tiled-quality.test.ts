@@ -11,13 +11,13 @@ import { presetOf } from '../../src/presets.ts';
 const MODEL = new URL('../../models/mini', import.meta.url).pathname;
 const PROMPTS = ['a red apple bounces on a blue background', 'a rocket moves up on a black background'];
 
-it('are within 45 dB of it', { timeout: 120_000 }, async () => {
+it('are within 45 dB of it', async () => {
   const scratch = await mkdtemp(path.join(tmpdir(), 'tiles-'));
   const pipeline = await loadPipeline(MODEL, { device: 'cpu', threads: 1, preset: presetOf(MODEL) });
   try {
     for (const [i, prompt] of PROMPTS.entries()) {
       const saveLatents = path.join(scratch, `${i}.safetensors`);
-      const request = { prompt, steps: 8, out: path.join(scratch, `${i}.gif`), saveLatents };
+      const request = { prompt, steps: 6, out: path.join(scratch, `${i}.gif`), saveLatents };
       for await (const _ of generate(request, { pipeline }));
       const { latents, shape } = await readLatents(saveLatents);
       const decoded = async (tile?: number): Promise<Float32Array> => {
