@@ -93,3 +93,32 @@ describe('inspect', () => {
     expect(JSON.parse((await cli('inspect', checkpoint, '--json')).out)).toMatchObject({ complete: true });
   });
 });
+
+describe('quantize', () => {
+  it('says sizes, writes a directory that inspect finds whole, and will not write it twice', async () => {
+    const sizes = JSON.parse((await cli('quantize', checkpoint, '--to', 'int4', '--dry-run', '--json')).out);
+    expect(sizes.map((each: { component: string }) => each.component)).toEqual([
+      'transformer',
+      'step_llm',
+      'hunyuan_clip',
+    ]);
+    const out = path.join(scratch, 'tiny-int4');
+    const { code, out: printed, err } = await cli('quantize', checkpoint, '--to', 'int4', '--out', out);
+    expect({ code, printed }).toEqual({ code: 0, printed: out });
+    expect(err).toContain('1 weight files linked');
+    expect((await cli('inspect', out, '--summary')).out).toMatch(/scheme: int4[\s\S]*total: .*\d int4\b/);
+    expect(await cli('quantize', checkpoint, '--to', 'int8', '--out', out)).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('the output must be a new directory'),
+    });
+  });
+
+  it.each([
+    [['quantize'], 'one directory must be given'],
+    [['quantize', checkpoint], '--to must be one of int8, int4'],
+    [['quantize', checkpoint, '--to', 'int2'], 'got int2'],
+    [['quantize', '/nowhere', '--to', 'int8'], 'model must be a checkpoint directory'],
+  ])('%j is bad input', async (argv, text) => {
+    expect(await cli(...argv)).toMatchObject({ code: 2, err: expect.stringContaining(text) });
+  });
+});

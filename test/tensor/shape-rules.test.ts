@@ -180,6 +180,22 @@ test.each<[string, () => Tensor]>([
     'Attention: needs [B, heads, N, d], [B, heads, M, d], [B, heads, M, e], got [1, 2, 3, 4] and [1, 1, 5, 4] and [1, 1, 5, 4]',
     () => t.attention(f(1, 2, 3, 4), f(1, 1, 5, 4), f(1, 1, 5, 4), { scale: 1, form: 'fused' }),
   ],
+  [
+    'MatMulNBits: blocks must cover 40 columns, got [5, 1, 16] and [5, 1]',
+    () => t.matmulQuantized(f(2, 40), t.input('p', [5, 1, 16], 'uint8'), f(5, 1), { scheme: 'int4', block: 32 }),
+  ],
+  [
+    'MatMulIntegerToFloat: inner sizes must agree, got [2, 7] and [8, 5] and [5]',
+    () => t.matmulQuantized(f(2, 7), t.input('p', [8, 5], 'uint8'), f(5), { scheme: 'int8' }),
+  ],
+  [
+    'MatMulIntegerToFloat: operands must be uint8, got uint8 and int8',
+    () => t.matmulQuantized(f(2, 8), t.input('p', [8, 5], 'int8'), f(5), { scheme: 'int8' }),
+  ],
+  [
+    'QuantizeLinear: needs a scale and a zero for each row, got [2, 7] and [1] and [2]',
+    () => t.apply('QuantizeLinear', [f(2, 7), f(1), t.input('z', [2], 'uint8')]),
+  ],
   ['Input: dimensions must be whole and not negative, got [2, -1]', () => f(2, -1)],
   ['constant: data must fill shape [3], got 2', () => t.constant(new Float32Array(2), [3])],
   ['op: must be defined, got Nothing', () => t.apply('Nothing', [])],
