@@ -20,8 +20,8 @@ import { trainCommand } from './train.ts';
 const COMMANDS: readonly Command[] = [
   generateCommand,
   decodeCommand,
-  planCommand,
   inspectCommand,
+  planCommand,
   dataCommand,
   trainCommand,
   evalCommand,
