@@ -8,8 +8,8 @@ import type { NetworkCost } from './network-cost.ts';
 /** What Node, the runtime and their heaps hold when no network does. */
 export const BASE_BYTES = 0.25e9;
 
-/** One model holds no more. */
-const LARGEST_WHOLE = 2 ** 31 - 2 ** 20;
+/** Larger weights are not worth their copies in one graph (and above 2 GiB no model holds them): mapped stages are as fast. */
+const LARGEST_WHOLE = 5e8;
 /** While a whole graph is opened its weights exist as bytes read, as the model written, and as the runtime's own. */
 const COPIES_OF_WHOLE = 3;
 /** The arena of a whole graph grows in powers of two and keeps what it has. */
@@ -24,7 +24,7 @@ export function peakBytes({ stages, weights }: NetworkCost, placement: Placement
   return BASE_BYTES + held + Math.max(...worst);
 }
 
-/** Whether one graph can hold all of its weights. */
+/** Whether one graph may hold all of its weights. */
 export const fitsWhole = ({ weights }: NetworkCost): boolean => weights <= LARGEST_WHOLE;
 
 export type Choice = { readonly placement: Placement; readonly cost: NetworkCost; readonly peak: number };

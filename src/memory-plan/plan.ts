@@ -22,7 +22,7 @@ import {
   type Sizes,
   stepLlmCost,
 } from './network-cost.ts';
-import { type Choice, choosePlacement, fitsWhole } from './placements.ts';
+import { type Choice, choosePlacement, peakBytes } from './placements.ts';
 import { reasonOf } from './reasons.ts';
 
 /** How each network of a pipeline holds its weights. The VAE's decoder decides its own tiles. */
@@ -129,8 +129,8 @@ function choose(
     choosePlacement(() => stepLlmCost(components.step_llm, sizes, form), limit),
     choosePlacement(() => clipCost(components.hunyuan_clip, sizes, form), limit),
     choosePlacement((tile) => denoiserCost(components.transformer, sizes, { form, tile }), limit, tilesBelow(sizes)),
-    // The decoder is opened whole; its tiles are its own plan.
-    { ...choosePlacement(() => decoder, fitsWhole(decoder) ? Number.POSITIVE_INFINITY : limit), placement: WHOLE },
+    // The decoder's tiles are to be its own plan; until then it is opened whole.
+    { placement: WHOLE, cost: decoder, peak: peakBytes(decoder, WHOLE) },
   ];
 }
 
