@@ -8,8 +8,10 @@ import type { NetworkCost } from './network-cost.ts';
 /** What Node, the runtime and their heaps hold when no network does. */
 export const BASE_BYTES = 0.25e9;
 
-/** Larger weights are not worth their copies in one graph (and above 2 GiB no model holds them): mapped stages are as fast. */
+/** Larger weights are not worth their copies in one graph: mapped stages are as fast. */
 const LARGEST_WHOLE = 5e8;
+/** One model holds no more. */
+const LARGEST_MODEL = 2 ** 31 - 2 ** 20;
 /** While a whole graph is opened its weights exist as bytes read, as the model written, and as the runtime's own. */
 const COPIES_OF_WHOLE = 3;
 /** The arena of a whole graph grows in powers of two and keeps what it has. */
@@ -26,6 +28,13 @@ export function peakBytes({ stages, weights }: NetworkCost, placement: Placement
 
 /** Whether one graph may hold all of its weights. */
 export const fitsWhole = ({ weights }: NetworkCost): boolean => weights <= LARGEST_WHOLE;
+
+/** Everything stays, as devices with memory of their own want it: in one graph, or where none holds it in stages that stay open. */
+export function residentPlacement(cost: NetworkCost): Choice {
+  const placement: Placement =
+    cost.weights <= LARGEST_MODEL ? { weights: 'whole' } : { weights: 'stages', held: cost.stages.length };
+  return { placement, cost, peak: peakBytes(cost, placement) };
+}
 
 export type Choice = { readonly placement: Placement; readonly cost: NetworkCost; readonly peak: number };
 
