@@ -6,7 +6,9 @@ import type { Placement } from '../runtime/stages.ts';
 import type { NetworkCost } from './network-cost.ts';
 
 /** What Node, the runtime and their heaps hold when no network does. */
-export const BASE_BYTES = 0.25e9;
+export const BASE_BYTES = 0.15e9;
+/** The system's allocator keeps some of what is freed between two stages. */
+export const STAGES_KEEP = 1.05;
 
 /** Larger weights are not worth their copies in one graph: mapped stages are as fast. */
 const LARGEST_WHOLE = 5e8;
@@ -23,7 +25,7 @@ export function peakBytes({ stages, weights }: NetworkCost, placement: Placement
     return BASE_BYTES + COPIES_OF_WHOLE * weights + ARENA * Math.max(...stages.map(({ work }) => work));
   const held = stages.slice(0, placement.held).reduce((sum, stage) => sum + stage.open, 0);
   const worst = stages.map(({ open, work }, i) => (i < placement.held ? 0 : open) + work);
-  return BASE_BYTES + held + Math.max(...worst);
+  return BASE_BYTES + STAGES_KEEP * (held + Math.max(...worst));
 }
 
 /** Whether one graph may hold all of its weights. */
