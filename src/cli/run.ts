@@ -23,8 +23,8 @@ import { trainCommand } from './train.ts';
 const COMMANDS: readonly Command[] = [
   generateCommand,
   decodeCommand,
-  planCommand,
   inspectCommand,
+  planCommand,
   pullCommand,
   quantizeCommand,
   dataCommand,

@@ -6,10 +6,14 @@ import type { Placement } from '../runtime/stages.ts';
 import type { NetworkCost } from './network-cost.ts';
 
 /** What Node, the runtime and their heaps hold when no network does. */
-export const BASE_BYTES = 0.25e9;
+export const BASE_BYTES = 0.15e9;
+/** The system's allocator keeps some of what is freed between two stages. */
+export const STAGES_KEEP = 1.05;
 
+/** Larger weights are not worth their copies in one graph: mapped stages are as fast. */
+const LARGEST_WHOLE = 5e8;
 /** One model holds no more. */
-const LARGEST_WHOLE = 2 ** 31 - 2 ** 20;
+const LARGEST_MODEL = 2 ** 31 - 2 ** 20;
 /** While a whole graph is opened its weights exist as bytes read, as the model written, and as the runtime's own. */
 const COPIES_OF_WHOLE = 3;
 /** The arena of a whole graph grows in powers of two and keeps what it has. */
@@ -21,11 +25,18 @@ export function peakBytes({ stages, weights }: NetworkCost, placement: Placement
     return BASE_BYTES + COPIES_OF_WHOLE * weights + ARENA * Math.max(...stages.map(({ work }) => work));
   const held = stages.slice(0, placement.held).reduce((sum, stage) => sum + stage.open, 0);
   const worst = stages.map(({ open, work }, i) => (i < placement.held ? 0 : open) + work);
-  return BASE_BYTES + held + Math.max(...worst);
+  return BASE_BYTES + STAGES_KEEP * (held + Math.max(...worst));
 }
 
-/** Whether one graph can hold all of its weights. */
+/** Whether one graph may hold all of its weights. */
 export const fitsWhole = ({ weights }: NetworkCost): boolean => weights <= LARGEST_WHOLE;
+
+/** Everything stays, as devices with memory of their own want it: in one graph, or where none holds it in stages that stay open. */
+export function residentPlacement(cost: NetworkCost): Choice {
+  const placement: Placement =
+    cost.weights <= LARGEST_MODEL ? { weights: 'whole' } : { weights: 'stages', held: cost.stages.length };
+  return { placement, cost, peak: peakBytes(cost, placement) };
+}
 
 export type Choice = { readonly placement: Placement; readonly cost: NetworkCost; readonly peak: number };
 

@@ -22,7 +22,7 @@ import {
   type Sizes,
   stepLlmCost,
 } from './network-cost.ts';
-import { type Choice, choosePlacement, fitsWhole } from './placements.ts';
+import { type Choice, choosePlacement, peakBytes, residentPlacement } from './placements.ts';
 import { reasonOf } from './reasons.ts';
 
 /** How each network of a pipeline holds its weights. The VAE's decoder decides its own tiles. */
@@ -123,14 +123,15 @@ function choose(
   { device, memory }: { device: Device; memory: number },
 ): Choice[] {
   const form = capabilitiesOf(device).attention;
-  const limit = device === 'cpu' ? memory : Number.POSITIVE_INFINITY;
+  const place = (costOf: (tile?: number) => NetworkCost, tiles?: readonly number[]): Choice =>
+    device === 'cpu' ? choosePlacement(costOf, memory, tiles) : residentPlacement(costOf());
   const decoder = decoderCost(components.vae, sizes, form);
   return [
-    choosePlacement(() => stepLlmCost(components.step_llm, sizes, form), limit),
-    choosePlacement(() => clipCost(components.hunyuan_clip, sizes, form), limit),
-    choosePlacement((tile) => denoiserCost(components.transformer, sizes, { form, tile }), limit, tilesBelow(sizes)),
-    // The decoder is opened whole; its tiles are its own plan.
-    { ...choosePlacement(() => decoder, fitsWhole(decoder) ? Number.POSITIVE_INFINITY : limit), placement: WHOLE },
+    place(() => stepLlmCost(components.step_llm, sizes, form)),
+    place(() => clipCost(components.hunyuan_clip, sizes, form)),
+    place((tile) => denoiserCost(components.transformer, sizes, { form, tile }), tilesBelow(sizes)),
+    // The decoder's tiles are to be its own plan; until then it is opened whole.
+    { placement: WHOLE, cost: decoder, peak: peakBytes(decoder, WHOLE) },
   ];
 }
 

@@ -12,7 +12,7 @@ export function reasonOf({ cost, placement, peak }: Choice, memory: number): str
   const parts = [
     fitsWhole(cost)
       ? `one graph would take ${formatMemory(peakBytes(cost, { weights: 'whole' }))}`
-      : `${weights} of weights are more than one graph holds`,
+      : `${weights} of weights are too many for one graph, which copies them`,
   ];
   const stages = cost.stages.length;
   if (placement.held === stages) parts.push('all stages fit mapped');

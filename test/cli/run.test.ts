@@ -54,7 +54,7 @@ describe('bad input is exit code 2 and one line', () => {
     [[''], 'generate: prompt must not be empty'],
     [['x'.repeat(100_000)], 'generate: prompt must have at most 4000 characters, got 100000 characters'],
     [['a fox', '--format', 'avi'], 'generate: --format must be one of mp4, webm, gif, webp, png, got avi'],
-    [['decdoe', 'x.safetensors'], 'step-video: must be a command: generate, decode, plan, inspect'],
+    [['decdoe', 'x.safetensors'], 'step-video: must be a command: generate, decode, inspect, plan'],
     [['decode'], 'decode: one file of latents must be given'],
     [['decode', 'a', 'b'], 'decode: one file of latents must be given, got a b'],
     [['decode', 'a', '--steps', '3'], 'decode: unknown flag --steps'],
