@@ -164,6 +164,7 @@ async function openPipeline(
   const { placements } = await planMemory(directory, sampling, {
     device,
     memory: memory === undefined ? undefined : parseMemory(memory),
+    tile: request.tile,
     decodeOnly: saved !== undefined && saved.step >= sampling.steps,
   });
   return loadPipeline(directory, { device, preset, once: true, placements, textCache: cacheFolder('text') });

@@ -65,10 +65,10 @@ export type PipelineOptions = {
 export async function loadPipeline(directory: string, options: PipelineOptions): Promise<Pipeline<TextEmbedding>> {
   const { preset, once = false, textCache: folder, placements, ...runtime } = options;
   const cache = folder === undefined ? undefined : textCache(folder);
-  const { llm, clip, dit: ditPlacement } = placements ?? (await planMemory(directory, preset, runtime)).placements;
+  const { llm, clip, dit: held, decodeBytes } = placements ?? (await planMemory(directory, preset, runtime)).placements;
   const tokenizers = await loadTokenizers(directory);
   const encoders = await loadTextEncoders(directory, { ...runtime, placement: { llm, clip } });
-  const dit = await loadDit(directory, { ...runtime, placement: ditPlacement });
+  const dit = await loadDit(directory, { ...runtime, placement: held });
   const vae = await loadVae(directory, runtime);
   checkFit(directory, { dit: dit.config, vae: vae.config, ...encoders.config });
   return {
@@ -87,7 +87,7 @@ export async function loadPipeline(directory: string, options: PipelineOptions):
     velocity: (call) => dit.velocity(call),
     async *decode(latents, shape, options) {
       if (once) await dit.close();
-      yield* vae.decode(latents, shape, options);
+      yield* vae.decode(latents, shape, { memory: decodeBytes, ...options });
     },
     async close() {
       await Promise.all([encoders.close(), dit.close(), vae.close()]);

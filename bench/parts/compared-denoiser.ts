@@ -11,10 +11,9 @@ import type { LatentShape } from '../../src/latents.ts';
 import { Scope } from '../../src/nn/scope.ts';
 import { float32, type Value } from '../../src/runtime/value.ts';
 import { input, mean, sizeOf, square, sub } from '../../src/tensor/index.ts';
-import { initialValues } from '../../src/train/parameters.ts';
 import { parseConfig, type TransformerConfig } from '../../src/weights/component-config.ts';
 import type { PeerModel } from './pytorch-peer.ts';
-import { randomDit } from './random-checkpoint.ts';
+import { randomDit, scatteredValues } from './random-checkpoint.ts';
 import { trainingStep } from './training-step.ts';
 
 export type Comparison = {
@@ -81,7 +80,7 @@ export async function denoiser(size: DenoiserSize): Promise<Comparison> {
       name: `dit step, d ${size.width} x ${size.layers}, ${tokens} tokens`,
       kind: 'dit',
       config,
-      weights: initialValues(scope.specs, 1),
+      weights: scatteredValues(scope),
       inputs: peer,
     },
     flops: velocityFlops(config, { batch, shape, text: TEXT }),
@@ -111,7 +110,7 @@ export async function denoiserTraining(size: DenoiserSize): Promise<Comparison> 
     textBias: input('textBias', [batch, TEXT.clip + TEXT.llm]),
   });
   const loss = mean(square(sub(velocity, input('target', target.shape))));
-  const values = initialValues(scope.specs, 1);
+  const values = scatteredValues(scope);
   const weights = new Map(
     [...values].map(([name, value]) => [name, float32((value.data as Float32Array).slice(), value.shape)]),
   );

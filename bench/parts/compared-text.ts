@@ -1,7 +1,6 @@
 /**
  * Both text encoders as sides of a comparison, at one text of full length.
  */
-import { gaussian } from '../../src/diffusion/noise.ts';
 import { flopsOf } from '../../src/graph-flops.ts';
 import { Scope } from '../../src/nn/scope.ts';
 import { compile } from '../../src/runtime/compile.ts';
@@ -10,10 +9,10 @@ import { input, type Tensor } from '../../src/tensor/index.ts';
 import { alibiSlopes } from '../../src/text/alibi.ts';
 import { hunyuanClip } from '../../src/text/hunyuan-clip.ts';
 import { stepLlm } from '../../src/text/step-llm.ts';
-import { initialValues } from '../../src/train/parameters.ts';
 import { parseConfig } from '../../src/weights/component-config.ts';
 import type { Comparison } from './compared-denoiser.ts';
 import type { PeerModel } from './pytorch-peer.ts';
+import { scatteredValues } from './random-checkpoint.ts';
 
 type Size = { readonly width: number; readonly layers: number; readonly threads: number };
 
@@ -76,16 +75,7 @@ async function encoder(
   peer: Omit<PeerModel, 'weights'>,
   { scope, states, threads }: { scope: Scope; states: Tensor; threads: number },
 ): Promise<Comparison> {
-  // Norm gains and biases away from their start values, so that a mix-up would show.
-  const weights = new Map(
-    [...initialValues(scope.specs, 1)].map(([name, { shape, data }], i) => [
-      name,
-      float32(
-        (data as Float32Array).map((x, j) => x + 0.02 * gaussianAt(i, j, data.length)),
-        shape,
-      ),
-    ]),
-  );
+  const weights = scatteredValues(scope);
   const plan = (name: string) => {
     const { data } = weights.get(name)!;
     return { dtype: 'float32' as const, bytes: new Uint8Array((data as Float32Array).slice().buffer) };
@@ -98,14 +88,4 @@ async function encoder(
     run: async () => floats((await executable.run(feeds)).states),
     dispose: () => executable.dispose(),
   };
-}
-
-const streams = new Map<number, Float32Array>();
-function gaussianAt(stream: number, index: number, length: number): number {
-  let noise = streams.get(stream);
-  if (noise === undefined || noise.length !== length) {
-    noise = gaussian({ seed: 3, length, stream });
-    streams.set(stream, noise);
-  }
-  return noise[index]!;
 }

@@ -7,14 +7,13 @@ import { decodeFlops, flopsOf } from '../../src/graph-flops.ts';
 import { Scope } from '../../src/nn/scope.ts';
 import { float32, type Value } from '../../src/runtime/value.ts';
 import { add, input, mean, mul, sizeOf, square, sub } from '../../src/tensor/index.ts';
-import { initialValues } from '../../src/train/parameters.ts';
 import { decoder } from '../../src/vae/decoder.ts';
 import { encoder } from '../../src/vae/encoder.ts';
 import { loadVae } from '../../src/vae/load.ts';
 import { klDivergence, samplePosterior, splitMoments } from '../../src/vae/posterior.ts';
 import { parseConfig, type VaeConfig } from '../../src/weights/component-config.ts';
 import type { Comparison } from './compared-denoiser.ts';
-import { randomVae } from './random-checkpoint.ts';
+import { randomVae, scatteredValues } from './random-checkpoint.ts';
 import { trainingStep } from './training-step.ts';
 
 const Z = 16;
@@ -39,7 +38,7 @@ export async function decoding({ side, threads }: { side: number; threads: numbe
   encoder(scope.at('encoder'), config, 'fused');
   decoder(scope.at('decoder'), config, { form: 'fused' });
   const weights = new Map(
-    [...initialValues(scope.specs, 1)].flatMap(([name, value]): [string, Value][] =>
+    [...scatteredValues(scope)].flatMap(([name, value]): [string, Value][] =>
       name.startsWith('decoder.') ? [[name.slice('decoder.'.length), value]] : [],
     ),
   );
@@ -81,7 +80,7 @@ export async function vaeTraining({ side, threads }: { side: number; threads: nu
   const noise = input('noise', splitMoments(moments).mean.shape);
   const video = decoder(scope.at('decoder'), config, { form: 'primitive' })(samplePosterior(moments, noise));
   const loss = add(mean(square(sub(video, pixels))), mul(klDivergence(moments), 1e-4 / sizeOf(noise.shape)));
-  const values = initialValues(scope.specs, 1);
+  const values = scatteredValues(scope);
   const weights = new Map(
     [...values].map(([name, value]) => [name, float32((value.data as Float32Array).slice(), value.shape)]),
   );

@@ -13,7 +13,7 @@ import { openComponent } from '../weights/checkpoint.ts';
 import type { Command } from './command.ts';
 import { REQUEST_FLAGS, requestFromFlags } from './request-flags.ts';
 
-const TAKEN = new Set(['steps', 'guidance', 'frames', 'size', 'model', 'device', 'memory']);
+const TAKEN = new Set(['steps', 'guidance', 'frames', 'size', 'model', 'device', 'memory', 'tile']);
 
 export const planCommand: Command = {
   name: 'plan',
@@ -30,7 +30,7 @@ export const planCommand: Command = {
     const device = request.device ?? 'cpu';
     const memory = request.memory === undefined ? undefined : parseMemory(request.memory);
     const sampling = fillRequest(request, presetOf(directory));
-    const plan = await planMemory(directory, sampling, { device, memory });
+    const plan = await planMemory(directory, sampling, { device, memory, tile: request.tile });
     const { files } = await openComponent(directory, 'transformer');
     const rates = await calibrate(files[0]!, device);
     world.print(json ? JSON.stringify(planJson(plan, rates)) : formatPlan(plan, rates));

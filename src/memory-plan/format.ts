@@ -46,6 +46,7 @@ export function planJson(plan: MemoryPlan, rates: Rates): object {
     runs: each.cost.runs,
     stages: each.cost.stages.length,
     placement: each.placement,
+    ...(each.decode !== undefined && { decode: each.decode }),
     flops: each.cost.stages.reduce((sum, { flops }) => sum + flops, 0) * each.cost.runs,
     peak: each.peak,
     seconds: secondsOf(each, rates),

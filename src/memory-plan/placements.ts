@@ -3,6 +3,7 @@
  * not know networks.
  */
 import type { Placement } from '../runtime/stages.ts';
+import type { DecodePlan } from '../vae/decode-plan.ts';
 import type { NetworkCost } from './network-cost.ts';
 
 /** What Node, the runtime and their heaps hold when no network does. */
@@ -38,7 +39,13 @@ export function residentPlacement(cost: NetworkCost): Choice {
   return { placement, cost, peak: peakBytes(cost, placement) };
 }
 
-export type Choice = { readonly placement: Placement; readonly cost: NetworkCost; readonly peak: number };
+export type Choice = {
+  readonly placement: Placement;
+  readonly cost: NetworkCost;
+  readonly peak: number;
+  /** How the VAE's decoder works through a chunk. */
+  readonly decode?: DecodePlan | undefined;
+};
 
 /**
  * The fastest way to hold a network in `memory`: in one graph, else by stages with as many held as fit (where it runs more than

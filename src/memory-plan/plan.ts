@@ -10,6 +10,7 @@ import { clipTokens, llmTokens } from '../prompt/tokenize.ts';
 import type { SamplingRequest } from '../request.ts';
 import { capabilitiesOf, type Device } from '../runtime/device.ts';
 import { type Placement, WHOLE } from '../runtime/stages.ts';
+import { type DecodePlan, decodePlan } from '../vae/decode-plan.ts';
 import { checkComponent, openComponent } from '../weights/checkpoint.ts';
 import type { Component } from '../weights/component-config.ts';
 import { availableMemory, formatMemory, roundedUp } from './memory-size.ts';
@@ -22,11 +23,16 @@ import {
   type Sizes,
   stepLlmCost,
 } from './network-cost.ts';
-import { type Choice, choosePlacement, peakBytes, residentPlacement } from './placements.ts';
+import { BASE_BYTES, type Choice, choosePlacement, residentPlacement } from './placements.ts';
 import { reasonOf } from './reasons.ts';
 
-/** How each network of a pipeline holds its weights. The VAE's decoder decides its own tiles. */
-export type Placements = { readonly llm: Placement; readonly clip: Placement; readonly dit: Placement };
+/** How each network of a pipeline holds its weights, and what decoding may add to the process: what is free then unless said. */
+export type Placements = {
+  readonly llm: Placement;
+  readonly clip: Placement;
+  readonly dit: Placement;
+  readonly decodeBytes?: number | undefined;
+};
 
 export type NetworkPlan = {
   readonly component: Component;
@@ -34,6 +40,8 @@ export type NetworkPlan = {
   readonly cost: NetworkCost;
   /** Most memory of the process while the network runs, in bytes. */
   readonly peak: number;
+  /** Of the VAE's decoder: how it works through a chunk. */
+  readonly decode?: DecodePlan | undefined;
   readonly why: string;
 };
 
@@ -55,6 +63,8 @@ export type MemoryPlanOptions = {
   readonly memory?: number | undefined;
   /** Latents are done: only the decoder runs. */
   readonly decodeOnly?: boolean | undefined;
+  /** Longest side of a tile of decoded frames, in pixels. */
+  readonly tile?: number | undefined;
 };
 
 /** Tokens that go through a block side by side, where not all can: fewer below would leave matrix products idle. */
@@ -68,7 +78,7 @@ const TILES = [16384, 8192, 4096, 2048, 1024, 512, 256, 128];
 export async function planMemory(
   directory: string,
   sampling: Pick<SamplingRequest, 'frames' | 'height' | 'width' | 'steps' | 'guidanceScale'>,
-  { device, memory, decodeOnly = false }: MemoryPlanOptions,
+  { device, memory, tile, decodeOnly = false }: MemoryPlanOptions,
 ): Promise<MemoryPlan> {
   const components = await openAll(directory);
   try {
@@ -79,7 +89,7 @@ export async function planMemory(
       text: { llm: llmTokens, clip: Math.min(clipTokens, components.hunyuan_clip.config.max_position_embeddings) },
     };
     const limit = memory ?? availableMemory();
-    const choices = choose(components, sizes, { device, memory: limit });
+    const choices = choose(components, sizes, { device, memory: limit, tile });
     const running = choices.filter(({ cost }) => !decodeOnly || cost.component === 'vae');
     if (memory !== undefined) refuseBelow(running, memory, sizes);
     const placementOf = (component: Component): Placement =>
@@ -98,6 +108,7 @@ export async function planMemory(
         llm: placementOf('step_llm'),
         clip: placementOf('hunyuan_clip'),
         dit: placementOf('transformer'),
+        decodeBytes: limit - BASE_BYTES,
       },
     };
   } finally {
@@ -120,18 +131,18 @@ async function openAll(directory: string): Promise<Components> {
 function choose(
   components: Components,
   sizes: Sizes,
-  { device, memory }: { device: Device; memory: number },
+  { device, memory, tile }: { device: Device; memory: number; tile: number | undefined },
 ): Choice[] {
   const form = capabilitiesOf(device).attention;
   const place = (costOf: (tile?: number) => NetworkCost, tiles?: readonly number[]): Choice =>
     device === 'cpu' ? choosePlacement(costOf, memory, tiles) : residentPlacement(costOf());
   const decoder = decoderCost(components.vae, sizes, form);
+  const decode = decodePlan(components.vae.config, sizes.shape, memory - BASE_BYTES, { tile, form, orLeast: true });
   return [
     place(() => stepLlmCost(components.step_llm, sizes, form)),
     place(() => clipCost(components.hunyuan_clip, sizes, form)),
     place((tile) => denoiserCost(components.transformer, sizes, { form, tile }), tilesBelow(sizes)),
-    // The decoder's tiles are to be its own plan; until then it is opened whole.
-    { placement: WHOLE, cost: decoder, peak: peakBytes(decoder, WHOLE) },
+    { placement: WHOLE, cost: decoder, peak: BASE_BYTES + decode.peakBytes, decode },
   ];
 }
 

@@ -54,15 +54,15 @@ const tailFrames = (latentFrames: number): number => MIDDLE_FRAMES * (2 * latent
 /**
  * The plan that is nearest to decoding whole within `memoryBytes`; `tile` bounds the side of a tile in pixels whatever the memory.
  * `latents` is the whole video: its largest chunk counts.
- * @throws input error that says the least memory that would do.
+ * @throws input error that says the least memory that would do, unless that plan is wanted where none fits (`orLeast`).
  */
 export function decodePlan(
   config: VaeConfig,
   latents: LatentSize,
   memoryBytes: number,
-  options: { readonly tile?: number | undefined; readonly form?: AttentionForm } = {},
+  options: { readonly tile?: number | undefined; readonly form?: AttentionForm; readonly orLeast?: boolean } = {},
 ): DecodePlan {
-  const { tile, form = 'fused' } = options;
+  const { tile, form = 'fused', orLeast = false } = options;
   const chunk = { ...latents, frames: Math.min(latents.frames, CHUNK_LATENTS) };
   const steps = ladder(chunk).filter((step) => tile === undefined || fitsTile(chunk, step, tile));
   const last = steps.at(-1);
@@ -82,6 +82,7 @@ export function decodePlan(
     const peakBytes = estimate(step);
     if (peakBytes <= memoryBytes) return { ...step, peakBytes, leastBytes };
   }
+  if (orLeast) return { ...last, peakBytes: leastBytes, leastBytes };
   const size = `${chunk.height * SPATIAL_FACTOR}x${chunk.width * SPATIAL_FACTOR}`;
   throw inputError(
     'decode',
