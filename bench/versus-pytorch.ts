@@ -23,6 +23,8 @@ const [rounds, threads, tiny] = [Number(flags.rounds ?? 9), Number(flags.threads
 const all: Record<string, () => Promise<Comparison>> = {
   dit: () => denoiser({ width: 256, layers: tiny ? 1 : 8, frames: tiny ? 1 : 6, side: 8, threads }),
   'dit-wide': () => denoiser({ width: tiny ? 256 : 1024, layers: 2, frames: tiny ? 1 : 51, side: 8, threads }),
+  'dit-wide-int8': () =>
+    denoiser({ width: tiny ? 256 : 1024, layers: 2, frames: tiny ? 1 : 51, side: 8, threads, scheme: 'int8' }),
   vae: () => decoding({ side: tiny ? 32 : 128, threads }),
   llm: () => llmEncoder({ width: 512, layers: tiny ? 1 : 8, threads }),
   clip: () => clipEncoder({ width: 512, layers: tiny ? 1 : 8, threads }),

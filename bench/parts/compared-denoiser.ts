@@ -2,6 +2,8 @@
  * The denoiser as both sides of a comparison: one velocity, and one training step (forward, backward, AdamW).
  * Knows the official names and arguments; does not know how the other side runs.
  */
+import { copyFile, mkdir, rename, rm } from 'node:fs/promises';
+import path from 'node:path';
 import { gaussian } from '../../src/diffusion/noise.ts';
 import { loadDit } from '../../src/dit/load.ts';
 import { ditVelocity } from '../../src/dit/model.ts';
@@ -11,7 +13,10 @@ import type { LatentShape } from '../../src/latents.ts';
 import { Scope } from '../../src/nn/scope.ts';
 import { float32, type Value } from '../../src/runtime/value.ts';
 import { input, mean, sizeOf, square, sub } from '../../src/tensor/index.ts';
+import { componentFolder, openComponent } from '../../src/weights/checkpoint.ts';
 import { parseConfig, type TransformerConfig } from '../../src/weights/component-config.ts';
+import { QUANTIZED_FORMS, type Scheme } from '../../src/weights/quantization.ts';
+import { quantizeComponent } from '../../src/weights/quantize-component.ts';
 import type { PeerModel } from './pytorch-peer.ts';
 import { randomDit, scatteredValues } from './random-checkpoint.ts';
 import { trainingStep } from './training-step.ts';
@@ -31,6 +36,8 @@ export type DenoiserSize = {
   /** Rows and columns of latents. */
   readonly side: number;
   readonly batch?: number;
+  /** Ours with quantized weights; the other side keeps float32. */
+  readonly scheme?: Scheme;
   readonly threads: number;
 };
 
@@ -70,6 +77,7 @@ export async function denoiser(size: DenoiserSize): Promise<Comparison> {
   const scope = new Scope();
   ditVelocity(scope, config, 'fused');
   const checkpoint = await randomDit(config, 'F32');
+  if (size.scheme !== undefined) await quantizeTransformer(checkpoint.directory, size.scheme);
   const dit = await loadDit(checkpoint.directory, { device: 'cpu', threads: size.threads });
   const { llm, clip } = inputs;
   const lengths = new Array<number>(batch).fill(TEXT.llm);
@@ -77,7 +85,7 @@ export async function denoiser(size: DenoiserSize): Promise<Comparison> {
   const tokens = size.frames * size.side ** 2;
   return {
     peer: {
-      name: `dit step, d ${size.width} x ${size.layers}, ${tokens} tokens`,
+      name: `dit step, d ${size.width} x ${size.layers}, ${tokens} tokens${size.scheme ? `, ${size.scheme}` : ''}`,
       kind: 'dit',
       config,
       weights: scatteredValues(scope),
@@ -90,6 +98,19 @@ export async function denoiser(size: DenoiserSize): Promise<Comparison> {
       await checkpoint.remove();
     },
   };
+}
+
+/** Replaces the transformer in `directory` by its quantized form. */
+async function quantizeTransformer(directory: string, scheme: Scheme): Promise<void> {
+  const { source } = await openComponent(directory, 'transformer');
+  const folder = componentFolder(directory, 'transformer');
+  const quantized = path.join(directory, 'quantized');
+  await mkdir(quantized);
+  await quantizeComponent(quantized, { component: 'transformer', source, form: QUANTIZED_FORMS[scheme] });
+  await source.close();
+  await copyFile(path.join(folder, 'config.json'), path.join(quantized, 'config.json'));
+  await rm(folder, { recursive: true });
+  await rename(quantized, folder);
 }
 
 /** Flow matching by mean squared error, all weights by AdamW. */
