@@ -90,20 +90,24 @@ export async function loadDit(dir: string, { placement = WHOLE, ...options }: Di
     return whole(await compiled({ velocity: ditVelocity(new Scope(), config, form)(inputsOf(feeds)) }));
   };
 
+  const run = async (feeds: Feeds, signal: AbortSignal | undefined): Promise<Float32Array> => {
+    const graph = await graphs.get(keyOf(feeds), () => build(feeds));
+    return floats((await graph.run(feeds, { signal })).velocity);
+  };
+
   return {
     config,
     async velocity(call) {
       const feeds = feedsOf(call, config);
-      const key = Object.values(feeds)
-        .map((value) => value.shape.join('x'))
-        .join(' ');
       const { cache, signal } = call;
       if (cache !== undefined && mapped !== undefined)
         throw inputError('velocity', 'a step cache needs the denoiser whole in memory', undefined, 'stepCache 0');
       if (cache !== undefined)
-        return floats(await cached.velocity(key, feeds, cache, () => cachedGraphs(config, form, inputsOf(feeds))));
-      const graph = await graphs.get(key, () => build(feeds));
-      return floats((await graph.run(feeds, { signal })).velocity);
+        return floats(
+          await cached.velocity(keyOf(feeds), feeds, cache, () => cachedGraphs(config, form, inputsOf(feeds))),
+        );
+      if (placement.apart && call.batch > 1) return oneByOne(call.batch, feeds, (each) => run(each, signal));
+      return run(feeds, signal);
     },
     async close() {
       await Promise.all([graphs.dispose(), cached.dispose()]);
@@ -117,6 +121,34 @@ type Feeds = Record<'latents' | 'timestep' | 'llm' | 'textBias', Value> & { clip
 
 const inputsOf = (feeds: Feeds): DitInputs =>
   Object.fromEntries(Object.entries(feeds).map(([name, value]) => [name, input(name, value.shape)])) as DitInputs;
+
+/** Names the sizes of `feeds`. */
+const keyOf = (feeds: Feeds): string =>
+  Object.values(feeds)
+    .map((value) => value.shape.join('x'))
+    .join(' ');
+
+/** `run` over each sample of the batch alone; their results one behind the other. */
+async function oneByOne(
+  batch: number,
+  feeds: Feeds,
+  run: (feeds: Feeds) => Promise<Float32Array>,
+): Promise<Float32Array> {
+  const results: Float32Array[] = [];
+  for (let b = 0; b < batch; b++) {
+    const one = Object.entries(feeds).map(([name, value]): [string, Value] => {
+      const size = value.data.length / batch;
+      return [name, float32(floats(value).subarray(b * size, (b + 1) * size), [1, ...value.shape.slice(1)])];
+    });
+    results.push(await run(Object.fromEntries(one) as Feeds));
+  }
+  const all = new Float32Array(results.reduce((sum, { length }) => sum + length, 0));
+  results.reduce((at, result) => {
+    all.set(result, at);
+    return at + result.length;
+  }, 0);
+  return all;
+}
 
 function feedsOf({ latents, batch, shape, t, text }: VelocityCall, config: TransformerConfig): Feeds {
   const { frames, channels, height, width } = shape;

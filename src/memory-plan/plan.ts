@@ -137,11 +137,18 @@ function choose(
   const place = (costOf: (tile?: number) => NetworkCost, tiles?: readonly number[]): Choice =>
     device === 'cpu' ? choosePlacement(costOf, memory, tiles) : residentPlacement(costOf());
   const decoder = decoderCost(components.vae, sizes, form);
+  const denoise = (batch: number): Choice =>
+    place((tile) => denoiserCost(components.transformer, { ...sizes, batch }, { form, tile }), tilesBelow(sizes));
+  const together = denoise(sizes.batch);
+  const apart = (): Choice => {
+    const { placement, cost, peak } = denoise(1);
+    return { placement: { ...placement, apart: true }, cost: { ...cost, runs: sizes.batch * cost.runs }, peak };
+  };
   const decode = decodePlan(components.vae.config, sizes.shape, memory - BASE_BYTES, { tile, form, orLeast: true });
   return [
     place(() => stepLlmCost(components.step_llm, sizes, form)),
     place(() => clipCost(components.hunyuan_clip, sizes, form)),
-    place((tile) => denoiserCost(components.transformer, sizes, { form, tile }), tilesBelow(sizes)),
+    together.peak <= memory || sizes.batch === 1 || device !== 'cpu' ? together : apart(),
     { placement: WHOLE, cost: decoder, peak: BASE_BYTES + decode.peakBytes, decode },
   ];
 }

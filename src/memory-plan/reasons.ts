@@ -21,7 +21,8 @@ export function reasonOf({ cost, placement, peak, decode }: Choice, memory: numb
   if (placement.held === stages) parts.push('all stages fit mapped');
   else if (placement.held > 0) parts.push(`${placement.held} of ${stages} stages fit besides the one that runs`);
   else parts.push(cost.runs === 1 ? 'each stage runs once' : 'no stage fits besides the one that runs');
-  if (placement.tile !== undefined) parts.push(`attention over all tokens at once would not fit`);
+  if (placement.tile !== undefined) parts.push('attention over all tokens at once would not fit');
+  if (placement.apart) parts.push('nor would conditional and unconditional samples side by side');
   return parts.join('; ');
 }
 
@@ -30,7 +31,7 @@ export function placementText({ cost, placement, decode }: Pick<Choice, 'cost' |
   if (decode !== undefined) return decodeText(decode);
   if (placement.weights === 'whole') return 'resident, one graph';
   const stages = cost.stages.length;
-  const tile = placement.tile === undefined ? '' : `, tiles of ${placement.tile} tokens`;
+  const tile = `${placement.tile === undefined ? '' : `, tiles of ${placement.tile} tokens`}${placement.apart ? ', samples apart' : ''}`;
   if (placement.held === stages) return `resident, ${stages} mapped stages${tile}`;
   return `streamed, ${placement.held} of ${stages} stages resident${tile}`;
 }

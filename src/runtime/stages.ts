@@ -22,11 +22,13 @@ export type StagedNetwork = {
 /**
  * How the weights of a network are held. `whole`: one graph with all of them inside. `stages`: a session a stage, where the
  * first `held` stages stay open and the others are opened for each run and closed after it. `tile`: tokens that go through a
- * stage side by side; all where undefined.
+ * stage side by side; all where undefined. `apart`: the samples of a batch run one after another, at a batch's worth of reading
+ * each.
  */
-export type Placement =
+export type Placement = { readonly apart?: boolean | undefined } & (
   | { readonly weights: 'whole' }
-  | { readonly weights: 'stages'; readonly held: number; readonly tile?: number | undefined };
+  | { readonly weights: 'stages'; readonly held: number; readonly tile?: number | undefined }
+);
 
 export const WHOLE: Placement = { weights: 'whole' };
 

@@ -47,6 +47,14 @@ describe('the official size', () => {
     expect(small!.placements.dit).toHaveProperty('tile');
   });
 
+  it('runs both samples of guidance one after another where they would not fit side by side', async () => {
+    const official = { ...still, frames: 204, height: 544, width: 992, guidanceScale: 9 };
+    const plan = await planMemory(directory, official, { ...cpu, memory: 24e9 });
+    expect(plan.placements.dit).toMatchObject({ apart: true });
+    expect(plan.networks.find(({ component }) => component === 'transformer')!.cost.runs).toBe(2 * official.steps);
+    expect(formatPlan(plan, rates)).toMatch(/^denoiser .*, samples apart +\d/m);
+  });
+
   it('says the least that would do, and which options lower it; that least does', async () => {
     const refused = planMemory(directory, still, { ...cpu, memory: 1e9 });
     await expect(refused).rejects.toMatchObject({ kind: 'input' });
