@@ -2,7 +2,7 @@
  * Checkpoint directories in the official layout with made-up weights: at the official sizes a set of sparse files that take
  * almost no disk, smaller or with real values where a bench or test wants them. Tokenizers are those of the recorded tiny one.
  */
-import { cp, mkdir, open, writeFile } from 'node:fs/promises';
+import { cp, mkdir, open, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gaussian } from '../../src/diffusion/noise.ts';
@@ -69,7 +69,21 @@ export async function writeSynthetic(directory: string, options: SyntheticOption
   const recorded = fileURLToPath(new URL('../../test/golden/parity/checkpoint', import.meta.url));
   for (const file of ['hunyuan_clip/tokenizer', 'step_llm/step1_chat_tokenizer.model'])
     await cp(path.join(recorded, file), path.join(directory, file), { recursive: true });
+  await fillVocabulary(
+    path.join(directory, 'hunyuan_clip/tokenizer/vocab.txt'),
+    {
+      ...OFFICIAL,
+      ...configs,
+    }.hunyuan_clip.vocab_size,
+  );
   return bytes;
+}
+
+/** Words that no prompt has, up to `lines`: a vocabulary must be as long as its encoder's table. */
+async function fillVocabulary(file: string, lines: number): Promise<void> {
+  const words = (await readFile(file, 'utf8')).trimEnd().split('\n');
+  const unused = Array.from({ length: Math.max(0, lines - words.length) }, (_, i) => `[unused-${i}]`);
+  await writeFile(file, `${[...words, ...unused].join('\n')}\n`);
 }
 
 type Entry = { readonly name: string; readonly shape: readonly number[]; readonly bytes: number };
