@@ -7,7 +7,7 @@
 const STAGES = ['prompt', 'text', 'diffusion', 'dit', 'vae', 'video'];
 const SUBSTRATE = ['tensor', 'onnx', 'runtime', 'nn', 'weights'];
 /** Each composes stages, and may use its neighbours. Top-level files (generate.ts, request.ts …) form the layer `.`. */
-const COMPOSITION = ['.', 'memory-plan', 'train', 'data', 'eval', 'parity'];
+const COMPOSITION = ['.', 'machine', 'memory-plan', 'train', 'data', 'eval', 'parity'];
 
 /** Layers that each layer may import besides itself. `errors` and `nearest` may be imported by all. */
 export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {

@@ -12,7 +12,7 @@ export const doctorCommand: Command = {
   flags: [{ name: 'json', kind: 'switch', value: '', about: 'everything as one JSON line' }],
   async run({ values, words, world }) {
     if (words.length > 0) throw inputError('doctor', 'takes flags only', words.join(' '));
-    const { diagnose } = await import('../doctor.ts');
+    const { diagnose } = await import('../machine/doctor.ts');
     const diagnosis = await diagnose();
     world.print(values.json ? JSON.stringify(diagnosis) : formatDiagnosis(diagnosis));
     // Nothing runs without the CPU device, and no video is written without a backend.

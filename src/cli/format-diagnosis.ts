@@ -1,7 +1,7 @@
 /**
  * A diagnosis as text: a line a fact, and under what does not work why and what to install. Finds out nothing.
  */
-import type { Diagnosis } from '../doctor.ts';
+import type { Diagnosis } from '../machine/doctor.ts';
 import { wait } from './progress.ts';
 
 const giga = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;

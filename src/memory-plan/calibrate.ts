@@ -3,10 +3,10 @@
  * Knows nothing of networks.
  */
 import { open, stat } from 'node:fs/promises';
+import { matmulRate, medianSeconds } from '../machine/calibration.ts';
 import { compile } from '../runtime/compile.ts';
 import type { Device } from '../runtime/device.ts';
-import { float32 } from '../runtime/value.ts';
-import { cast, input, matmul } from '../tensor/index.ts';
+import { cast, input } from '../tensor/index.ts';
 
 export type Rates = {
   /** Floating-point operations a second of a float32 product. */
@@ -17,39 +17,24 @@ export type Rates = {
   readonly reading: number;
 };
 
-const SIDE = 1024;
 const DECODED = 1 << 23;
 const READ_BYTES = 128 * 2 ** 20;
 const CHUNK = 8 * 2 ** 20;
-const ROUNDS = 3;
 
-/** Measures on `device`; reading on `file`, from its middle. Each rate is the best of a few. */
+/** Measures on `device`; reading on `file`, from its middle. */
 export async function calibrate(file: string, device: Device, threads?: number): Promise<Rates> {
-  const x = float32(new Float32Array(SIDE * SIDE).fill(0.5), [SIDE, SIDE]);
-  const [a, b] = [input('a', x.shape), input('b', x.shape)];
   const half = { dtype: 'float16', shape: [DECODED], data: new Uint16Array(DECODED) } as const;
-  const product = await compile({ y: matmul(a, b) }, { device, threads });
+  const flops = await matmulRate(device, threads);
   const decode = await compile(
     { y: cast(input('x', [DECODED], 'float16'), 'float32') },
     { device: 'cpu', threads, memoryArena: false },
   );
   try {
-    const multiplying = await fastest(() => product.run({ a: x, b: x }));
-    const decoding = await fastest(() => decode.run({ x: half }));
-    return { flops: (2 * SIDE ** 3) / multiplying, decoding: DECODED / decoding, reading: await readingRate(file) };
+    const seconds = await medianSeconds(() => decode.run({ x: half }));
+    return { flops, decoding: DECODED / seconds, reading: await readingRate(file) };
   } finally {
-    await Promise.all([product.dispose(), decode.dispose()]);
+    await decode.dispose();
   }
-}
-
-async function fastest(run: () => Promise<unknown>): Promise<number> {
-  let seconds = Number.POSITIVE_INFINITY;
-  for (let i = 0; i <= ROUNDS; i++) {
-    const start = performance.now();
-    await run();
-    seconds = Math.min(seconds, (performance.now() - start) / 1e3);
-  }
-  return seconds;
 }
 
 async function readingRate(file: string): Promise<number> {

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { formatDiagnosis } from '../../src/cli/format-diagnosis.ts';
 import { run } from '../../src/cli/run.ts';
-import { type Diagnosis, notableInstructions } from '../../src/doctor.ts';
+import { type Diagnosis, notableInstructions } from '../../src/machine/doctor.ts';
 
 async function doctor(...flags: string[]): Promise<{ code: number; out: string; err: string }> {
   const out: string[] = [];

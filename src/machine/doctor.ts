@@ -5,12 +5,12 @@
 import { readFile, statfs } from 'node:fs/promises';
 import { cpus, freemem, homedir, totalmem } from 'node:os';
 import path from 'node:path';
+import { DEVICES } from '../runtime/device.ts';
+import { RUNTIME_VERSION } from '../runtime/session.ts';
+import { type DeviceReport, tryDevice } from '../runtime/try-device.ts';
+import { BACKEND_NAMES, type BackendName, pickBackend } from '../video/backend.ts';
 import { type Calibration, calibrate } from './calibration.ts';
 import { type Estimate, estimateGeneration } from './generation-estimate.ts';
-import { DEVICES } from './runtime/device.ts';
-import { RUNTIME_VERSION } from './runtime/session.ts';
-import { type DeviceReport, tryDevice } from './runtime/try-device.ts';
-import { BACKEND_NAMES, type BackendName, pickBackend } from './video/backend.ts';
 
 /** Sizes in bytes. */
 export type Diagnosis = {
