@@ -3,14 +3,12 @@
  * of change, since hashing them would cost more than it saves.
  */
 import { readdir, realpath, stat } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { availableParallelism, cpus } from 'node:os';
 import path from 'node:path';
 import type { Device } from './runtime/device.ts';
+import { RUNTIME_VERSION } from './runtime/session.ts';
 
 const ENCODER_FOLDERS = ['step_llm', 'hunyuan_clip'] as const;
-
-const runtime = (createRequire(import.meta.url)('onnxruntime-node/package.json') as { version: string }).version;
 
 /** Plain data, equal exactly where the encoders of model `directory` give the same bytes on the same tokens. */
 export async function encoderIdentity(
@@ -32,5 +30,5 @@ export async function encoderIdentity(
     }),
   );
   const machine = [process.arch, cpus()[0]?.model, threads ?? availableParallelism()];
-  return { files, machine, device, runtime };
+  return { files, machine, device, runtime: RUNTIME_VERSION };
 }

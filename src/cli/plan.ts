@@ -13,7 +13,7 @@ import { openComponent } from '../weights/checkpoint.ts';
 import type { Command } from './command.ts';
 import { REQUEST_FLAGS, requestFromFlags } from './request-flags.ts';
 
-const TAKEN = new Set(['steps', 'guidance', 'frames', 'size', 'model', 'device', 'memory', 'tile']);
+const TAKEN = new Set(['steps', 'guidance', 'frames', 'size', 'model', 'device', 'memory', 'tile', 'step-cache']);
 
 export const planCommand: Command = {
   name: 'plan',
@@ -31,7 +31,8 @@ export const planCommand: Command = {
     const memory = request.memory === undefined ? undefined : parseMemory(request.memory);
     const sampling = fillRequest(request, presetOf(directory));
     const plan = await planMemory(directory, sampling, { device, memory, tile: request.tile });
-    const { files } = await openComponent(directory, 'transformer');
+    const { files, source } = await openComponent(directory, 'transformer');
+    await source.close();
     const rates = await calibrate(files[0]!, device);
     world.print(json ? JSON.stringify(planJson(plan, rates)) : formatPlan(plan, rates));
     return 0;

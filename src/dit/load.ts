@@ -100,7 +100,7 @@ export async function loadDit(dir: string, { placement = WHOLE, ...options }: Di
     async velocity(call) {
       const feeds = feedsOf(call, config);
       const { cache, signal } = call;
-      if (cache !== undefined && mapped !== undefined)
+      if (cache !== undefined && (mapped !== undefined || placement.apart))
         throw inputError('velocity', 'a step cache needs the denoiser whole in memory', undefined, 'stepCache 0');
       if (cache !== undefined)
         return floats(

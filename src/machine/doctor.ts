@@ -3,8 +3,9 @@
  * of about a second. Looks and measures; repairs nothing.
  */
 import { readFile, statfs } from 'node:fs/promises';
-import { cpus, freemem, homedir, totalmem } from 'node:os';
+import { cpus, freemem, totalmem } from 'node:os';
 import path from 'node:path';
+import { huggingfaceRoot } from '../hub/cache-paths.ts';
 import { DEVICES } from '../runtime/device.ts';
 import { RUNTIME_VERSION } from '../runtime/session.ts';
 import { type DeviceReport, tryDevice } from '../runtime/try-device.ts';
@@ -45,7 +46,7 @@ export async function diagnose(): Promise<Diagnosis> {
     platform: `${process.platform}/${process.arch}`,
     cpu: { model: processor?.model.trim() ?? 'unknown', cores: cpus().length, instructions: await instructionSets() },
     memory: memory(),
-    disk: await Promise.all([process.cwd(), hubCache()].map(freeSpace)),
+    disk: await Promise.all([process.cwd(), huggingfaceRoot(process.env)].map(freeSpace)),
     video: await Promise.all(BACKEND_NAMES.map(tryBackend)),
     devices,
     calibration,
@@ -74,14 +75,6 @@ function memory(): Diagnosis['memory'] {
   // Without a limit this is 0 or a number near 2^64.
   return { total, free: freemem(), limit: limit > 0 && limit < total ? limit : undefined };
 }
-
-/** Where checkpoints from a hub are kept, by that hub's usual variables. */
-const hubCache = (): string =>
-  process.env.HF_HUB_CACHE ??
-  path.join(
-    process.env.HF_HOME ?? path.join(process.env.XDG_CACHE_HOME ?? path.join(homedir(), '.cache'), 'huggingface'),
-    'hub',
-  );
 
 /** Of the nearest folder that is there already. */
 async function freeSpace(folder: string): Promise<{ path: string; free: number }> {

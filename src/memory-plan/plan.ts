@@ -73,11 +73,11 @@ const TILES = [16384, 8192, 4096, 2048, 1024, 512, 256, 128];
 /**
  * Plans a generation of `sampling` with the checkpoint in `directory`, of which only headers are read.
  * @throws checkpoint error where a component is not whole; input error where no plan fits the memory that was asked for, with the
- * least that would do.
+ * least that would do, or where steps are to be skipped by a denoiser that does not fit whole.
  */
 export async function planMemory(
   directory: string,
-  sampling: Pick<SamplingRequest, 'frames' | 'height' | 'width' | 'steps' | 'guidanceScale'>,
+  sampling: Pick<SamplingRequest, 'frames' | 'height' | 'width' | 'steps' | 'guidanceScale'> & { stepCache?: number },
   { device, memory, tile, decodeOnly = false }: MemoryPlanOptions,
 ): Promise<MemoryPlan> {
   const components = await openAll(directory);
@@ -91,9 +91,10 @@ export async function planMemory(
     const limit = memory ?? availableMemory();
     const choices = choose(components, sizes, { device, memory: limit, tile });
     const running = choices.filter(({ cost }) => !decodeOnly || cost.component === 'vae');
-    if (memory !== undefined) refuseBelow(running, memory, sizes);
+    if (memory !== undefined) refuseBelow(running, memory);
     const placementOf = (component: Component): Placement =>
       choices.find(({ cost }) => cost.component === component)?.placement ?? WHOLE;
+    if (sampling.stepCache && !decodeOnly) refuseCache(placementOf('transformer'));
     return {
       memory: limit,
       asked: memory !== undefined,
@@ -108,7 +109,7 @@ export async function planMemory(
         llm: placementOf('step_llm'),
         clip: placementOf('hunyuan_clip'),
         dit: placementOf('transformer'),
-        decodeBytes: limit - BASE_BYTES,
+        decodeBytes: memory === undefined ? undefined : memory - BASE_BYTES,
       },
     };
   } finally {
@@ -157,7 +158,7 @@ function choose(
 const tilesBelow = ({ shape }: Sizes): number[] =>
   TILES.filter((tile) => tile < shape.frames * shape.height * shape.width);
 
-function refuseBelow(choices: readonly Choice[], memory: number, { batch }: Sizes): void {
+function refuseBelow(choices: readonly Choice[], memory: number): void {
   const worst = choices.reduce((a, b) => (b.peak > a.peak ? b : a));
   if (worst.peak <= memory) return;
   const { component } = worst.cost;
@@ -165,11 +166,21 @@ function refuseBelow(choices: readonly Choice[], memory: number, { batch }: Size
     component
   ];
   const bySize = component === 'transformer' || component === 'vae';
-  const smaller = bySize ? `, or a smaller size or fewer frames${batch === 2 ? ', or guidance 1' : ''}` : '';
   throw inputError(
     'plan',
     `memory must be at least ${formatMemory(worst.peak)}, the least that ${name} takes at this size`,
     formatMemory(memory),
-    `memory ${roundedUp(worst.peak)}${smaller}`,
+    `memory ${roundedUp(worst.peak)}${bySize ? ', or a smaller size or fewer frames' : ''}`,
+  );
+}
+
+/** A step cache keeps the denoiser in three graphs of its own, which hold all weights and both samples. */
+function refuseCache({ weights, apart }: Placement): void {
+  if (weights === 'whole' && !apart) return;
+  throw inputError(
+    'plan',
+    'a step cache needs the denoiser whole in memory',
+    apart ? 'samples apart' : 'weights by stages',
+    'stepCache 0',
   );
 }

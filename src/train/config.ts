@@ -64,7 +64,7 @@ const shared = {
   /** Decay of the moving average of weights, which is what gets validated and saved; none where absent. */
   ema: decayRate.optional(),
   schedule: schedule.prefault({}),
-  /** Keep block outputs only and compute the rest of the forward pass again in the backward pass: less memory, a third more work. */
+  /** Keep block outputs only and compute the rest of the forward pass again in the backward pass: less memory, more work. */
   recompute: z.boolean().default(false),
   threads: count.optional(),
   /** Minutes between saved states. */

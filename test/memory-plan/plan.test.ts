@@ -55,6 +55,34 @@ describe('the official size', () => {
     expect(formatPlan(plan, rates)).toMatch(/^denoiser .*, samples apart +\d/m);
   });
 
+  it('refuses to skip steps of a denoiser that does not fit whole, unless only the decoder runs', async () => {
+    const cached = { ...still, stepCache: 0.1 };
+    const refused = planMemory(directory, cached, { ...cpu, memory: 8e9 });
+    await expect(refused).rejects.toMatchObject({ kind: 'input' });
+    await expect(refused).rejects.toThrow(
+      'plan: a step cache needs the denoiser whole in memory, got weights by stages (try stepCache 0)',
+    );
+    await planMemory(directory, cached, { ...cpu, memory: 8e9, decodeOnly: true });
+  });
+
+  // The decoder at the first size, the denoiser at the second.
+  it.each([
+    { frames: 17, height: 544, width: 992, memory: 4e9 },
+    { frames: 204, height: 256, width: 256, memory: 2.5e9 },
+  ])(
+    'offers only what helps: guidance has no part in the least memory, $frames frames',
+    async ({ memory, ...size }) => {
+      const least = async (guidanceScale: number): Promise<string> =>
+        planMemory(directory, { ...still, ...size, guidanceScale }, { ...cpu, memory }).then(
+          () => 'planned',
+          (error) => error.message,
+        );
+      const guided = await least(9);
+      expect(guided).toMatch(/got \d\.\d+ GB \(try memory [\d.]+GB, or a smaller size or fewer frames\)$/);
+      expect(await least(1)).toBe(guided);
+    },
+  );
+
   it('says the least that would do, and which options lower it; that least does', async () => {
     const refused = planMemory(directory, still, { ...cpu, memory: 1e9 });
     await expect(refused).rejects.toMatchObject({ kind: 'input' });
@@ -67,7 +95,10 @@ describe('the official size', () => {
   });
 
   it('is not refused where nobody asked for a limit, and never streamed to other devices', async () => {
-    expect((await planMemory(directory, still, cpu)).asked).toBe(false);
+    const free = await planMemory(directory, still, cpu);
+    expect(free.asked).toBe(false);
+    // Decoding begins later, when other memory may be free.
+    expect(free.placements.decodeBytes).toBeUndefined();
     const { placements } = await planMemory(directory, still, { device: 'webgpu', memory: 500e9 });
     expect(placements.dit).toMatchObject({ weights: 'stages', held: 50 });
   });
