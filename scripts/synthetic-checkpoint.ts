@@ -1,5 +1,5 @@
 /**
- * Writes a checkpoint of the official layout, names, shapes and dtypes, whose weights are holes of sparse files: 102 GB that
+ * Writes a checkpoint of the official layout, names, shapes and dtypes, whose weights are holes of sparse files: 100 GB that
  * take about a megabyte of disk. For memory and streaming at full size where nobody has the real one.
  *
  *   npm run synthetic -- DIR [--layers N] [--scale X]

@@ -6,14 +6,14 @@ import { ditStages } from '../dit/stages.ts';
 import { TIMESTEP_CHANNELS } from '../dit/timestep.ts';
 import type { LatentShape } from '../latents.ts';
 import { Scope } from '../nn/scope.ts';
-import { graphCost, type StageCost, type StoredBytes, stageCosts } from '../runtime/stage-cost.ts';
+import { graphCost, type StageCost, type StoredSizes, stageCosts } from '../runtime/stage-cost.ts';
 import { type AttentionForm, input } from '../tensor/index.ts';
 import { clipStages, stepLlmStages } from '../text/stages.ts';
 import { latentChunks } from '../vae/chunks.ts';
 import { decoder } from '../vae/decoder.ts';
 import type { OpenedComponent } from '../weights/checkpoint.ts';
 import type { Component } from '../weights/component-config.ts';
-import type { TensorSource } from '../weights/tensor-entry.ts';
+import { storedBytes, type TensorSource } from '../weights/tensor-entry.ts';
 
 /** One network at one size. */
 export type NetworkCost = {
@@ -36,12 +36,16 @@ export type Sizes = {
 export type Components = { readonly [C in Component]: OpenedComponent<C> };
 
 const storedIn =
-  (source: TensorSource): StoredBytes =>
-  (name) =>
-    source.tensors.get(name)?.byteLength ?? 0;
+  (source: TensorSource): StoredSizes =>
+  (name) => {
+    const entry = source.tensors.get(name);
+    if (entry === undefined) return { bytes: 0, form: 'plain' };
+    const form = entry.quantized !== undefined ? 'quantized' : entry.dtype === 'F32' ? 'plain' : 'widened';
+    return { bytes: storedBytes(entry), form };
+  };
 
 const totalBytes = (source: TensorSource): number =>
-  [...source.tensors.values()].reduce((sum, { byteLength }) => sum + byteLength, 0);
+  [...source.tensors.values()].reduce((sum, entry) => sum + storedBytes(entry), 0);
 
 /** `costs` of [first, block, last …] with as many blocks as the network has. */
 function repeated([first, block, ...rest]: readonly StageCost[], blocks: number): StageCost[] {

@@ -3,7 +3,8 @@
  * a memory plan; it knows how the runtime holds values without an arena, and was fitted to nothing else:
  *
  *   a mapped weight is resident as long as its session, of a table only the rows looked up; one stored in 16 bits is decoded
- *   whole for its product, then freed; one stored in 32 is packed for it once, which takes as much again;
+ *   whole for its product, then freed; one stored in 32 is packed for it once, which takes as much again; a quantized one is
+ *   used as it lies;
  *   a value lives from its node to its last reader; reshapes share memory and plain arithmetic overwrites a dying operand;
  *   attention holds the logits of every query and key.
  */
@@ -24,11 +25,13 @@ export type StageCost = {
   readonly work: number;
 };
 
-/** Bytes of a parameter as stored, by its name. */
-export type StoredBytes = (name: string) => number;
+/** A parameter as stored: bytes, and whether its kernels take it so (`plain`), widened to float32, or quantized. */
+export type StoredSize = { readonly bytes: number; readonly form: 'plain' | 'widened' | 'quantized' };
+/** By the parameter's name. */
+export type StoredSizes = (name: string) => StoredSize;
 
 /** Costs of each stage, in order, for a network whose own inputs take `fed` bytes. */
-export function stageCosts({ stages, constants }: StagedNetwork, fed: number, stored: StoredBytes): StageCost[] {
+export function stageCosts({ stages, constants }: StagedNetwork, fed: number, stored: StoredSizes): StageCost[] {
   const tables = Object.values(constants).reduce((sum, value) => sum + value.data.byteLength, 0);
   const reads = stages.map(({ outputs }) => new Set(leaves(outputs, 'Input').map(nameOf)));
   const values = new Map<string, number>();
@@ -44,15 +47,15 @@ export function stageCosts({ stages, constants }: StagedNetwork, fed: number, st
 }
 
 /** The cost of one graph in a session of its own; its inputs are not counted. */
-export function graphCost(outputs: Readonly<Record<string, Tensor>>, stored: StoredBytes): Omit<StageCost, 'name'> {
+export function graphCost(outputs: Readonly<Record<string, Tensor>>, stored: StoredSizes): Omit<StageCost, 'name'> {
   const results = optimize(Object.values(outputs));
   const nodes = reachable(results);
   const used = (isReader: (node: Tensor) => boolean): number => {
     const names = nodes.filter(isReader).flatMap(({ inputs }) => inputs.filter((x) => x.op === 'Parameter'));
-    return [...new Set(names.map(nameOf))].reduce((sum, name) => sum + stored(name), 0);
+    return [...new Set(names.map(nameOf))].reduce((sum, name) => sum + stored(name).bytes, 0);
   };
   const packed = nodes.flatMap((node) => (node.op === 'MatMul' ? node.inputs.map(untransposed) : []));
-  const isPacked = (x: Tensor): boolean => x.op === 'Parameter' && stored(nameOf(x)) === bytesOf(x);
+  const isPacked = (x: Tensor): boolean => x.op === 'Parameter' && stored(nameOf(x)).form === 'plain';
   const copies = [...new Map(packed.filter(isPacked).map((x) => [nameOf(x), bytesOf(x)])).values()];
   const weights = used(() => true);
   const open = used(({ op }) => op !== 'Gather') + copies.reduce((sum, bytes) => sum + bytes, 0);
@@ -74,7 +77,7 @@ const IN_PLACE = new Set(['Add', 'Sub', 'Mul', 'Div', 'Sigmoid', 'Softmax']);
 function liveness(
   nodes: readonly Tensor[],
   results: readonly Tensor[],
-  stored: StoredBytes,
+  stored: StoredSizes,
 ): { work: number; decoded: number } {
   const roots = new Map<Tensor, Tensor>();
   const root = (node: Tensor): Tensor => roots.get(node) ?? node;
@@ -97,9 +100,9 @@ function liveness(
     const operands = [...new Set(node.inputs.map(root))];
     for (const operand of operands)
       if (operand.op === 'Parameter' && node.op !== 'Gather' && root(node) !== operand && !alive.has(operand)) {
-        const isStored = stored(nameOf(operand)) === bytesOf(operand);
-        hold(operand, isStored ? 0 : bytesOf(operand));
-        decoded += isStored ? 0 : sizeOf(operand.shape);
+        const isWidened = stored(nameOf(operand)).form === 'widened';
+        hold(operand, isWidened ? bytesOf(operand) : 0);
+        decoded += isWidened ? sizeOf(operand.shape) : 0;
       }
     const dying = operands.find(
       (x) => last.get(x) === i && alive.has(x) && x.op !== 'Parameter' && alive.get(x) === bytesOf(node),

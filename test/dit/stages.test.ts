@@ -7,6 +7,8 @@ import { openRecordedSet } from '../../src/parity/vectors.ts';
 import { openSessions } from '../../src/runtime/session-cache.ts';
 import type { Placement } from '../../src/runtime/stages.ts';
 import { floats } from '../../src/runtime/value.ts';
+import { SCHEMES } from '../../src/weights/quantization.ts';
+import { quantizeCheckpoint } from '../../src/weights/quantize-checkpoint.ts';
 import { temporaryFolder } from '../weights/temporary.ts';
 
 const recorded = new URL('../golden/parity', import.meta.url).pathname;
@@ -64,6 +66,14 @@ describe('a denoiser held by stages', () => {
     const deviation = Math.max(...velocity.map((v, i) => Math.abs(v - expected[i]!)));
     expect(deviation / largest).toBeLessThan(2e-6);
     expect(velocity).toHaveLength(expected.length);
+  });
+
+  it.each(SCHEMES)('equals it with weights in %s', async (to) => {
+    const { out } = await quantizeCheckpoint(`${recorded}/checkpoint`, { to, out: join(folder, to) });
+    const [whole, streamed] = [await open(out), await open(out, stages(0))];
+    const quantized = await whole.velocity(call);
+    expect(quantized).not.toEqual(expected);
+    expect(await streamed.velocity(call)).toEqual(quantized);
   });
 
   it('stops between stages', async () => {

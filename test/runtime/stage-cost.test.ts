@@ -1,13 +1,18 @@
 /** The memory model against graphs small enough to count by hand. */
 import { describe, expect, it } from 'vitest';
-import { graphCost, stageCosts } from '../../src/runtime/stage-cost.ts';
+import { graphCost, type StoredSizes, stageCosts } from '../../src/runtime/stage-cost.ts';
 import type { Stage } from '../../src/runtime/stages.ts';
 import { float32 } from '../../src/runtime/value.ts';
 import { add, attention, gather, input, matmul, parameter, reshape, transposeLast } from '../../src/tensor/index.ts';
 
 const x = input('x', [8, 64]);
 const linear = (name: string, y = x) => matmul(y, transposeLast(parameter(name, [64, 64])));
-const stored = (bytes: number) => (name: string) => (name === 'table' ? 1000 * 64 * bytes : 64 * 64 * bytes);
+const stored =
+  (bytes: number): StoredSizes =>
+  (name) => ({
+    bytes: (name === 'table' ? 1000 * 64 : 64 * 64) * bytes,
+    form: bytes === 4 ? 'plain' : bytes === 2 ? 'widened' : 'quantized',
+  });
 const value = 8 * 64 * 4;
 const decoded = 64 * 64 * 4;
 
@@ -23,6 +28,11 @@ describe('the cost of a graph', () => {
   it('packs a 32-bit one beside its file and decodes nothing', () => {
     const cost = graphCost({ y: linear('a') }, stored(4));
     expect(cost).toMatchObject({ weights: decoded, open: 2 * decoded, decoded: 0, work: value });
+  });
+
+  it('uses a quantized one as it lies', () => {
+    const cost = graphCost({ y: linear('a') }, stored(1));
+    expect(cost).toMatchObject({ weights: 64 * 64, open: 64 * 64, decoded: 0, work: value });
   });
 
   it('takes of a table the rows that are looked up', () => {
