@@ -15,8 +15,8 @@ export const STAGES_KEEP = 1.05;
 const LARGEST_WHOLE = 5e8;
 /** One model holds no more. */
 const LARGEST_MODEL = 2 ** 31 - 2 ** 20;
-/** While a whole graph is opened its weights exist as bytes read, as the model written, and as the runtime's own. */
-const COPIES_OF_WHOLE = 3;
+/** While a whole graph is opened its weights exist as bytes read, as the model written, as the runtime reads it, and as its own. */
+const COPIES_OF_WHOLE = 4;
 /** The arena of a whole graph grows in powers of two and keeps what it has. */
 const ARENA = 2;
 

@@ -46,8 +46,15 @@ export function stageCosts({ stages, constants }: StagedNetwork, fed: number, st
   });
 }
 
-/** The cost of one graph in a session of its own; its inputs are not counted. */
-export function graphCost(outputs: Readonly<Record<string, Tensor>>, stored: StoredSizes): Omit<StageCost, 'name'> {
+/**
+ * The cost of one graph in a session of its own; its inputs are not counted. `folded`: the session computes what follows from weights
+ * alone when it is opened.
+ */
+export function graphCost(
+  outputs: Readonly<Record<string, Tensor>>,
+  stored: StoredSizes,
+  { folded = false }: { readonly folded?: boolean } = {},
+): Omit<StageCost, 'name'> {
   const results = optimize(Object.values(outputs));
   const nodes = reachable(results);
   const used = (isReader: (node: Tensor) => boolean): number => {
@@ -60,7 +67,7 @@ export function graphCost(outputs: Readonly<Record<string, Tensor>>, stored: Sto
   const weights = used(() => true);
   const open = used(({ op }) => op !== 'Gather') + copies.reduce((sum, bytes) => sum + bytes, 0);
   const flops = nodes.reduce((sum, node) => sum + (opDefinitionOf(node)?.flops?.(node) ?? 0), 0);
-  return { flops, weights, open, ...liveness(nodes, results, stored) };
+  return { flops, weights, open, ...liveness(folded ? moving(nodes) : nodes, results, stored) };
 }
 
 const untransposed = (x: Tensor): Tensor => (x.op === 'Transpose' ? x.inputs[0]! : x);
@@ -71,7 +78,15 @@ const leaves = (outputs: Readonly<Record<string, Tensor>>, op: string): Tensor[]
   reachable(Object.values(outputs)).filter((node) => node.op === op);
 
 /** Kernels that write over an operand of the same size which nobody reads any more. */
-const IN_PLACE = new Set(['Add', 'Sub', 'Mul', 'Div', 'Sigmoid', 'Softmax']);
+const IN_PLACE = new Set(['Add', 'Sub', 'Mul', 'Div', 'Sigmoid', 'QuickGelu', 'Softmax']);
+
+/** Without what follows from weights and constants alone, which a session that folds computes once, when it is opened. */
+function moving(nodes: readonly Tensor[]): Tensor[] {
+  const fixed = new Set<Tensor>();
+  for (const node of nodes)
+    if (isLeafOp(node) ? node.op !== 'Input' : node.inputs.every((x) => fixed.has(x))) fixed.add(node);
+  return nodes.filter((node) => !fixed.has(node));
+}
 
 /** Walks the nodes in order and counts what is alive at each; results are to the end. */
 function liveness(
@@ -123,6 +138,8 @@ function liveness(
 
 /** Bytes that a kernel needs while it runs. */
 function scratch(node: Tensor): number {
+  // Convolutions work in a layout of their own: copies of input and result.
+  if (node.op === 'Conv') return bytesOf(node.inputs[0] as Tensor) + bytesOf(node);
   if (node.op !== 'Attention') return 0;
   const [q, k] = node.inputs as [Tensor, Tensor];
   return BYTES.float32 * sizeOf(q.shape.slice(0, 3)) * dim(k.shape, 2);

@@ -3,8 +3,8 @@
  * tiles too, which is close to it. Decides from the graphs alone and runs nothing; does not know requests.
  */
 import { inputError } from '../errors.ts';
-import { graphBytes } from '../runtime/live-bytes.ts';
-import type { AttentionForm, Shape } from '../tensor/index.ts';
+import { graphCost } from '../runtime/stage-cost.ts';
+import { type AttentionForm, nameOf, reachable, type Shape, type Tensor } from '../tensor/index.ts';
 import { decodedFrames } from './chunks.ts';
 import { CHUNK_LATENTS, SPATIAL_FACTOR, type VaeConfig } from './config.ts';
 import {
@@ -157,12 +157,16 @@ function estimator(config: VaeConfig, chunk: LatentSize, form: AttentionForm): (
 
 /** Weights and values of one run; what is remembered is written over what was. */
 function segmentBytes(segment: Segment): number {
-  const { weights, live } = graphBytes(Object.values(segment));
-  const replaced = Object.entries(segment).reduce(
-    (n, [name, { shape }]) => n + (name.startsWith('past.') ? shape.reduce((a, b) => a * b, BYTES) : 0),
-    0,
-  );
-  return RUNTIME_BYTES + Math.max(OPENING_COPIES * weights, WEIGHT_COPIES * weights + LIVE_SHARE * (live - replaced));
+  const leaves = reachable(Object.values(segment));
+  const bytesOf = ({ shape }: Pick<Tensor, 'shape'>): number => shape.reduce((a, b) => a * b, BYTES);
+  const sum = (values: readonly Pick<Tensor, 'shape'>[]): number => values.reduce((n, value) => n + bytesOf(value), 0);
+  const sizes = new Map(leaves.filter(({ op }) => op === 'Parameter').map((x) => [nameOf(x), bytesOf(x)]));
+  const stored = (name: string) => ({ bytes: sizes.get(name) ?? 0, form: 'plain' as const });
+  const { weights, work } = graphCost(segment, stored, { folded: true });
+  const fed = sum(leaves.filter(({ op }) => op === 'Input'));
+  const replaced = sum(Object.entries(segment).flatMap(([name, value]) => (name.startsWith('past.') ? [value] : [])));
+  const running = WEIGHT_COPIES * weights + LIVE_SHARE * (fed + work - replaced);
+  return RUNTIME_BYTES + Math.max(OPENING_COPIES * weights, running);
 }
 
 /** Of features [1, T, C, r, c], one frame's. */
