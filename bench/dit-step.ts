@@ -6,8 +6,8 @@
  */
 import { gaussian } from '../src/diffusion/noise.ts';
 import { type Dit, loadDit, type VelocityCall } from '../src/dit/load.ts';
-import { type TextLengths, velocityFlops } from '../src/graph-flops.ts';
 import { type LatentShape, latentLength } from '../src/latents.ts';
+import { type TextLengths, velocityFlops } from '../src/machine/graph-flops.ts';
 import { float32 } from '../src/runtime/value.ts';
 import type { TransformerConfig } from '../src/weights/component-config.ts';
 import { benchFlags } from './parts/flags.ts';

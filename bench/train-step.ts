@@ -8,7 +8,7 @@
 import { gaussian } from '../src/diffusion/noise.ts';
 import { ditVelocity } from '../src/dit/model.ts';
 import { TIMESTEP_CHANNELS } from '../src/dit/timestep.ts';
-import { flopsOf } from '../src/graph-flops.ts';
+import { flopsOf } from '../src/machine/graph-flops.ts';
 import { Scope } from '../src/nn/scope.ts';
 import { compile } from '../src/runtime/compile.ts';
 import { float32, type Value } from '../src/runtime/value.ts';

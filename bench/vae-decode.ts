@@ -6,8 +6,8 @@
  */
 import { gaussian } from '../src/diffusion/noise.ts';
 import { internalError } from '../src/errors.ts';
-import { decodeFlops } from '../src/graph-flops.ts';
 import { latentLength, latentShape } from '../src/latents.ts';
+import { decodeFlops } from '../src/machine/graph-flops.ts';
 import { loadVae } from '../src/vae/load.ts';
 import { benchFlags } from './parts/flags.ts';
 import { interleave } from './parts/interleave.ts';

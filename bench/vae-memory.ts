@@ -5,34 +5,22 @@
  *   npm run bench -- vae-memory [--threads N] [--full [--memory 6GB] [--size 544x992] [--frames 17]]
  */
 import { spawn } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { gaussian } from '../src/diffusion/noise.ts';
 import { inputError, internalError } from '../src/errors.ts';
-import { decodeFlops } from '../src/graph-flops.ts';
 import { latentLength, latentShape } from '../src/latents.ts';
+import { decodeFlops } from '../src/machine/graph-flops.ts';
+import { parseMemory } from '../src/memory-plan/memory-size.ts';
 import { modelDirectory } from '../src/model-directory.ts';
-import { Scope } from '../src/nn/scope.ts';
-import { sizeOf } from '../src/tensor/index.ts';
 import { decodePlan } from '../src/vae/decode-plan.ts';
-import { decoder } from '../src/vae/decoder.ts';
-import { encoder } from '../src/vae/encoder.ts';
 import { loadVae } from '../src/vae/load.ts';
-import { checkpointName, componentFolder } from '../src/weights/checkpoint.ts';
-import { parseConfig } from '../src/weights/component-config.ts';
-import { writeSafetensors } from '../src/weights/safetensors.ts';
+import { peakResident } from './parts/process-memory.ts';
 import { type Row, report } from './parts/report.ts';
-
-/** The official Video-VAE. */
-const OFFICIAL = {
-  encoder: { ch: 32, ch_mult: [4, 8, 16, 16], num_res_blocks: 2 },
-  decoder: { ch: 128, ch_mult: [1, 2, 4, 4], num_res_blocks: 2 },
-  z_channels: 64,
-  channels: 2048,
-};
+import { writeSynthetic } from './parts/synthetic-checkpoint.ts';
 
 const text = { type: 'string' } as const;
 const options = {
@@ -58,7 +46,7 @@ async function decodeOnce({ directory, frames, height, width, memory, tile }: Jo
   const shape = latentShape({ frames, height, width }, vae.config.z_channels);
   const latents = gaussian({ seed: 1, length: latentLength(shape) });
   const plan = decodePlan(vae.config, shape, memory, { tile });
-  const before = await peakBytes();
+  const before = peakResident();
   const start = performance.now();
   let numbers = 0;
   const onRetry = (retry: object): void => console.error('retry', retry);
@@ -69,15 +57,8 @@ async function decodeOnce({ directory, frames, height, width, memory, tile }: Jo
   const seconds = (performance.now() - start) / 1e3;
   if (numbers !== frames * 3 * height * width) throw internalError('vae-memory', 'all frames must come out', numbers);
   const flops = decodeFlops(vae.config, shape);
-  console.log(JSON.stringify({ plan, before, peak: await peakBytes(), seconds, flops }));
+  console.log(JSON.stringify({ plan, before, peak: peakResident(), seconds, flops }));
   await vae.close();
-}
-
-/** Most memory that this process has held so far; the system counts it. */
-async function peakBytes(): Promise<number> {
-  const status = await readFile('/proc/self/status', 'utf8').catch(() => '');
-  const high = /^VmHWM:\s*(\d+) kB/m.exec(status)?.[1];
-  return 1024 * (high === undefined ? process.resourceUsage().maxRSS : Number(high));
 }
 
 async function measured(name: string, job: Job): Promise<Row> {
@@ -114,10 +95,11 @@ async function mini(): Promise<void> {
 
 async function full(): Promise<void> {
   const [height, width] = (flags.size ?? '544x992').split('x').map(Number) as [number, number];
-  const memory = bytesOf(flags.memory ?? '6GB');
+  const memory = parseMemory(flags.memory ?? '6GB');
+  if (memory === undefined) throw inputError('bench', '--memory must be like 6GB', flags.memory);
   const directory = await mkdtemp(path.join(tmpdir(), 'step-video-bench-'));
   try {
-    await writeOfficial(directory);
+    await writeSynthetic(directory, { only: ['vae'], scale: 0.02 });
     const frames = Number(flags.frames ?? 17);
     report('vae-memory', [
       await measured(`${frames} frames ${height}x${width}`, { directory, frames, height, width, memory }),
@@ -125,34 +107,4 @@ async function full(): Promise<void> {
   } finally {
     await rm(directory, { recursive: true });
   }
-}
-
-function bytesOf(size: string): number {
-  const [, number, unit] = /^(\d+(?:\.\d+)?)(GB|GiB|MB|MiB)$/.exec(size) ?? [];
-  const units: Record<string, number> = { GB: 1e9, GiB: 2 ** 30, MB: 1e6, MiB: 2 ** 20 };
-  if (number === undefined || unit === undefined) throw inputError('bench', '--memory must be like 6GB', size);
-  return Number(number) * units[unit]!;
-}
-
-/** All tensors of the official VAE in bfloat16, cut from one run of small numbers. */
-async function writeOfficial(directory: string): Promise<void> {
-  const config = parseConfig('vae', OFFICIAL, 'vae');
-  const scope = new Scope();
-  encoder(scope.at('encoder'), config, 'fused');
-  decoder(scope.at('decoder'), config, { form: 'fused' });
-  const specs = [...scope.specs.values()];
-  const longest = Math.max(...specs.map(({ shape }) => sizeOf(shape)));
-  const period = gaussian({ seed: 1, length: 2 ** 20 - 3 }).map((x) => 0.02 * x);
-  const numbers = new Float32Array(longest);
-  for (let at = 0; at < longest; at += period.length) numbers.set(period.subarray(0, longest - at), at);
-  const tensors = specs.map(({ name, shape }) => ({
-    name: checkpointName('vae', name),
-    dtype: 'BF16' as const,
-    shape,
-    data: numbers.subarray(0, sizeOf(shape)),
-  }));
-  const folder = componentFolder(directory, 'vae');
-  await mkdir(folder, { recursive: true });
-  await writeSafetensors(path.join(folder, 'vae_v2.safetensors'), tensors);
-  await writeFile(path.join(folder, 'config.json'), JSON.stringify(OFFICIAL));
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Rebuilds models/mini from nothing, stage by stage. Running it again goes on where it stopped.
-# About three hours on two cores. vae-3-decoder is not part of the shipped model yet; it sharpens the decoder alone.
+# Some hours on two cores. vae-3-decoder is not part of the shipped model yet; it sharpens the decoder alone.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -1,7 +1,7 @@
 /**
  * Both text encoders as sides of a comparison, at one text of full length.
  */
-import { flopsOf } from '../../src/graph-flops.ts';
+import { flopsOf } from '../../src/machine/graph-flops.ts';
 import { Scope } from '../../src/nn/scope.ts';
 import { compile } from '../../src/runtime/compile.ts';
 import { float32, floats, int32, type Value, type Values } from '../../src/runtime/value.ts';

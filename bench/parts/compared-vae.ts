@@ -3,7 +3,7 @@
  * Groups of 32 channels are fixed in the official code, so widths are multiples of 32.
  */
 import { gaussian } from '../../src/diffusion/noise.ts';
-import { decodeFlops, flopsOf } from '../../src/graph-flops.ts';
+import { decodeFlops, flopsOf } from '../../src/machine/graph-flops.ts';
 import { Scope } from '../../src/nn/scope.ts';
 import { float32, type Value } from '../../src/runtime/value.ts';
 import { add, input, mean, mul, sizeOf, square, sub } from '../../src/tensor/index.ts';

@@ -12,7 +12,7 @@ import { encodeFloat } from '../../src/weights/float-codec.ts';
 import { expectedTensors } from '../../src/weights/manifest.ts';
 import { dtypeBytes, elementCount } from '../../src/weights/tensor-entry.ts';
 
-/** The sizes of the release. */
+/** The sizes of the release; tests hold them against the recorded manifests. */
 export const OFFICIAL: ComponentConfigs = {
   transformer: parseConfig('transformer', {}, 'official'),
   step_llm: parseConfig(

@@ -5,12 +5,12 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { needsUnconditional } from '../diffusion/guidance.ts';
-import { decodeFlops, velocityFlops } from '../graph-flops.ts';
 import { latentShape } from '../latents.ts';
 import { modelDirectory } from '../model-directory.ts';
 import { presetOf } from '../presets.ts';
 import { componentFolder } from '../weights/checkpoint.ts';
 import { type Component, type ComponentConfigs, parseConfig } from '../weights/component-config.ts';
+import { decodeFlops, velocityFlops } from './graph-flops.ts';
 
 export type Estimate = {
   model: string;

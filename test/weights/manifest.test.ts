@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { OFFICIAL } from '../../bench/parts/synthetic-checkpoint.ts';
 import { checkpointName } from '../../src/weights/checkpoint.ts';
-import { type Component, parseConfig } from '../../src/weights/component-config.ts';
+import { type Component, components, parseConfig } from '../../src/weights/component-config.ts';
 import { expectedTensors } from '../../src/weights/manifest.ts';
 import { elementCount } from '../../src/weights/tensor-entry.ts';
 import { inferVaeConfig } from '../../src/weights/vae-manifest.ts';
@@ -9,62 +10,32 @@ import { golden } from './temporary.ts';
 
 type Manifest = { parameters: number; tensors_count: number; tensors: Record<string, number[]> };
 
-/** The full-size configs: model.md's tables; class defaults for the transformer. */
-const official: { readonly [C in Component]: { manifest: string; config: unknown } } = {
-  transformer: { manifest: 'transformer', config: {} },
-  vae: {
-    manifest: 'vae_v2',
-    config: {
-      encoder: { ch: 32, ch_mult: [4, 8, 16, 16], num_res_blocks: 2 },
-      decoder: { ch: 128, ch_mult: [1, 2, 4, 4], num_res_blocks: 2 },
-      z_channels: 64,
-      channels: 2048,
-    },
-  },
-  step_llm: {
-    manifest: 'step_llm',
-    config: {
-      hidden_size: 6144,
-      num_layers: 48,
-      num_attention_heads: 48,
-      num_attention_groups: 8,
-      ffn_hidden_size: 16896,
-      padded_vocab_size: 65536,
-    },
-  },
-  hunyuan_clip: {
-    manifest: 'hunyuan_clip',
-    config: {
-      hidden_size: 1024,
-      num_hidden_layers: 24,
-      num_attention_heads: 16,
-      intermediate_size: 4096,
-      vocab_size: 47020,
-    },
-  },
+/** Recording of each component. */
+const MANIFESTS: { readonly [C in Component]: string } = {
+  transformer: 'transformer',
+  vae: 'vae_v2',
+  step_llm: 'step_llm',
+  hunyuan_clip: 'hunyuan_clip',
 };
 
-describe.each(Object.entries(official) as [Component, (typeof official)[Component]][])(
-  'full-size %s',
-  (component, { manifest, config }) => {
-    const recorded = JSON.parse(readFileSync(golden('manifests', `${manifest}.json`), 'utf8')) as Manifest;
-    const expected = expectedTensors(component, parseConfig(component, config, 'official'));
+describe.each(components)('full-size %s', (component) => {
+  const recorded = JSON.parse(readFileSync(golden('manifests', `${MANIFESTS[component]}.json`), 'utf8')) as Manifest;
+  const expected = expectedTensors(component, OFFICIAL[component]);
 
-    it('maps completely: every name and shape of the manifest, and no other', () => {
-      const named = Object.fromEntries([...expected].map(([name, shape]) => [checkpointName(component, name), shape]));
-      expect(named).toEqual(recorded.tensors);
-      expect(expected.size).toBe(recorded.tensors_count);
-      expect([...expected.values()].reduce((n, shape) => n + elementCount(shape), 0)).toBe(recorded.parameters);
-    });
-  },
-);
+  it('maps completely: every name and shape of the manifest, and no other', () => {
+    const named = Object.fromEntries([...expected].map(([name, shape]) => [checkpointName(component, name), shape]));
+    expect(named).toEqual(recorded.tensors);
+    expect(expected.size).toBe(recorded.tensors_count);
+    expect([...expected.values()].reduce((n, shape) => n + elementCount(shape), 0)).toBe(recorded.parameters);
+  });
+});
 
 describe('inferred VAE config', () => {
   const recorded = JSON.parse(readFileSync(golden('manifests/vae_v2.json'), 'utf8')) as Manifest;
   const shapes = () => new Map(Object.entries(recorded.tensors).map(([name, shape]) => [name, { shape }]));
 
   it('is the official one from the full-size shapes', () => {
-    expect(inferVaeConfig(shapes())).toEqual({ ...(official.vae.config as object), num_groups: 32 });
+    expect(inferVaeConfig(shapes())).toEqual(OFFICIAL.vae);
   });
 
   it('comes back from its own expected tensors, for other sizes', () => {
@@ -96,8 +67,7 @@ describe('inferred VAE config', () => {
 });
 
 describe('configs', () => {
-  const vae = official.vae.config as Record<string, unknown>;
-  const llm = official.step_llm.config as Record<string, unknown>;
+  const { vae, step_llm: llm, hunyuan_clip: clip } = OFFICIAL;
   it.each<[Component, unknown, RegExp]>([
     ['transformer', { num_layers: '48' }, /config f: num_layers must suit transformer: .*got 48/],
     ['transformer', { num_layers: 0 }, /num_layers must suit transformer.*got 0/],
@@ -109,11 +79,7 @@ describe('configs', () => {
     ['vae', { ...vae, channels: 2047 }, /channels must be a multiple of 8/],
     ['vae', { ...vae, z_channels: 2, channels: 40 }, /channels must divide 8 times/],
     ['vae', { ...vae, encoder: { ch: 32, ch_mult: [4, 8, 16], num_res_blocks: 2 } }, /encoder\.ch_mult must suit vae/],
-    [
-      'hunyuan_clip',
-      { ...(official.hunyuan_clip.config as object), hidden_size: 1000 },
-      /multiple of num_attention_heads/,
-    ],
+    ['hunyuan_clip', { ...clip, hidden_size: 1000 }, /multiple of num_attention_heads/],
   ])('of %s are refused: %#', (component, config, message) => {
     expect(() => parseConfig(component, config, 'f')).toThrow(message);
   });

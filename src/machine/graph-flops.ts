@@ -1,14 +1,14 @@
 /**
  * Arithmetic of the networks by their own graphs, at any size. Computes and times nothing.
  */
-import { ditVelocity } from './dit/model.ts';
-import { TIMESTEP_CHANNELS } from './dit/timestep.ts';
-import type { LatentShape } from './latents.ts';
-import { Scope } from './nn/scope.ts';
-import { input, isLeaf, opDefinition, optimize, reachable, type Tensor } from './tensor/index.ts';
-import { latentChunks } from './vae/chunks.ts';
-import { decoder } from './vae/decoder.ts';
-import type { TransformerConfig, VaeConfig } from './weights/component-config.ts';
+import { ditVelocity } from '../dit/model.ts';
+import { TIMESTEP_CHANNELS } from '../dit/timestep.ts';
+import type { LatentShape } from '../latents.ts';
+import { Scope } from '../nn/scope.ts';
+import { input, isLeaf, opDefinition, optimize, reachable, type Tensor } from '../tensor/index.ts';
+import { latentChunks } from '../vae/chunks.ts';
+import { decoder } from '../vae/decoder.ts';
+import type { TransformerConfig, VaeConfig } from '../weights/component-config.ts';
 
 /** Of all nodes that `outputs` reach once equal ones are shared; a multiply-add counts two. */
 export const flopsOf = (outputs: readonly Tensor[]): number =>
