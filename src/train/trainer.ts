@@ -86,6 +86,13 @@ export async function train(task: Task, config: TrainingConfig, options: RunOpti
     await publish('best');
   };
 
+  /** What is not a training step: where it fails, the steps so far are kept, unless their numbers are what failed. */
+  const aside = (work: () => Promise<void>): Promise<void> =>
+    metrics.aside(work).catch(async (error: unknown) => {
+      if (!(error instanceof StepVideoError && error.kind === 'numeric')) await save().catch(() => {});
+      throw error;
+    });
+
   let lastSave = performance.now();
   metrics.begin(position.step);
   try {
@@ -99,10 +106,10 @@ export async function train(task: Task, config: TrainingConfig, options: RunOpti
       const flops = gradients.flops + optimizer.flops;
       metrics.step({ step, steps, seconds: seconds(), samples, flops, rate, gradientNorm: norm, ...figures });
       const isLast = step === steps;
-      if (step % config.validateSteps === 0 || isLast) await metrics.aside(validate);
+      if (step % config.validateSteps === 0 || isLast) await aside(validate);
       const { samples: drawn } = task;
       if (drawn !== undefined && (step % drawn.every === 0 || isLast))
-        await metrics.aside(() => drawn.draw(current(), folder, step));
+        await aside(() => drawn.draw(current(), folder, step));
       if (performance.now() - lastSave > config.checkpointMinutes * 60_000) {
         await metrics.aside(save);
         lastSave = performance.now();

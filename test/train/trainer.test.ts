@@ -238,6 +238,17 @@ it('saves the best and the last weights, validating every so many steps', async 
   expect([hasModel(out, 'best'), hasModel(out, 'last')]).toEqual([true, true]);
 });
 
+it('steps before a grid or a validation that fails are kept, and the run goes on behind them', async () => {
+  const [broken, straight] = [fresh(), fresh()];
+  const draw = (): Promise<never> => Promise.reject(new Error('no picture'));
+  const run = train({ ...toyTask(), samples: { every: 2, draw } }, toyConfig(broken), options);
+  await expect(run).rejects.toThrow('no picture');
+  expect((await stateAt(broken)).step).toBe(2);
+  await train(toyTask(), toyConfig(broken), options);
+  await train(toyTask(), toyConfig(straight), options);
+  expect((await stateAt(broken)).tensors).toEqual((await stateAt(straight)).tensors);
+});
+
 it('a disk that refuses is an environment error that names the folder', async () => {
   const task = toyTask();
   const full = Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
