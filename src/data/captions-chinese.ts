@@ -2,10 +2,11 @@
  * Chinese captions: word tables and sentence templates.
  * Does not know how often Chinese is chosen, nor how a tokenizer cuts the text; `chineseWords` lists what is best kept whole.
  */
-import { backgroundColours, type Colour } from './background.ts';
+import { backgroundColours, type Colour, isScenery } from './background.ts';
 import type { Motion } from './motion.ts';
 import type { Random } from './random.ts';
 import type { Scene, SizeName } from './scene.ts';
+import type { Scenery } from './scenery.ts';
 import type { Subject } from './world.ts';
 
 const COLOUR_WORDS: Readonly<Record<Colour, string>> = {
@@ -21,6 +22,8 @@ const COLOUR_WORDS: Readonly<Record<Colour, string>> = {
   gray: '灰色',
   black: '黑色',
   white: '白色',
+  navy: '深蓝色',
+  lime: '黄绿色',
 };
 
 const SIZE_WORDS: Readonly<Record<SizeName, string>> = { small: '小', medium: '', large: '大' };
@@ -46,6 +49,16 @@ const MOTION_PHRASES: Readonly<Record<Motion, readonly (readonly string[])[]>> =
   grow: [['变大'], ['逐渐', '变大']],
   shrink: [['变小'], ['逐渐', '变小']],
   spin: [['旋转'], ['转动'], ['转圈']],
+  circle: [['绕圈', '移动'], ['绕圈']],
+  shake: [['左右', '摇晃'], ['摇晃']],
+};
+
+const SCENERY_WORDS: Readonly<Record<Scenery, string>> = {
+  meadow: '草地',
+  night: '星空',
+  sea: '大海',
+  desert: '沙漠',
+  room: '房间',
 };
 
 const FIXED_WORDS = ['背景', '正在', '渐变'] as const;
@@ -95,6 +108,7 @@ export function chineseCharactersOf(subjects: readonly Subject[]): string[] {
 const backgroundPhrase = (background: string): string => `${backgroundColour(background)}背景`;
 
 function backgroundColour(background: string): string {
+  if (isScenery(background)) return SCENERY_WORDS[background];
   const [top, bottom] = backgroundColours(background);
   return top === bottom ? COLOUR_WORDS[top] : `从${COLOUR_WORDS[top]}到${COLOUR_WORDS[bottom]}的渐变`;
 }

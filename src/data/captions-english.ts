@@ -2,7 +2,7 @@
  * English captions: word tables and sentence templates.
  * Lower case throughout, because prompts are matched that way. Does not know how often English is chosen.
  */
-import { backgroundColours, type Colour } from './background.ts';
+import { backgroundColours, type Colour, isScenery } from './background.ts';
 import type { Motion } from './motion.ts';
 import type { Random } from './random.ts';
 import type { Scene, SizeName } from './scene.ts';
@@ -73,6 +73,14 @@ const MOTION_PHRASES: Readonly<Record<Motion, readonly (readonly [present: strin
     ['turns around', 'turning around'],
     ['spins around', 'spinning around'],
   ],
+  circle: [
+    ['moves in a circle', 'moving in a circle'],
+    ['circles around', 'circling around'],
+  ],
+  shake: [
+    ['shakes', 'shaking'],
+    ['sways from side to side', 'swaying from side to side'],
+  ],
 };
 
 /** One English caption of the scene; advances `random`. */
@@ -126,6 +134,7 @@ function sizeWordShare(size: SizeName): number {
 
 /** A background without its article: "blue background", "blue to pink gradient", … */
 function backgroundPhrase(background: string, random: Random): string {
+  if (isScenery(background)) return `${background} background`;
   const [top, bottom] = backgroundColours(background);
   const from = colourWord(top, random);
   if (top === bottom) return `${from} background`;

@@ -55,7 +55,10 @@ export function allCaptionText(world: World): string[] {
         const random = randomStream(s, m * COLOUR_NAMES.length + c);
         const other = COLOUR_NAMES[(c + 1 + random.integer(COLOUR_NAMES.length - 1)) % COLOUR_NAMES.length]!;
         for (const background of [colour, colour, colour, `${colour}>${other}` as const]) {
-          const scene: Scene = { subject: subject.id, background, motion, size: random.pick(sizes), start, phase: 0 };
+          const scene: Scene = {
+            ...{ subject: subject.id, background, motion, size: random.pick(sizes), start, phase: 0 },
+            ...{ speed: 'normal', pace: 1, camera: 'static', aspect: 'square' },
+          };
           lines.push(captionOf(world, scene, random, 'en'), captionOf(world, scene, random, 'zh'));
         }
       }

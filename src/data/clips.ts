@@ -3,11 +3,12 @@
  * Composes scenes, pixels and captions; does not know tensors, batches or models.
  */
 import { inputError } from '../errors.ts';
+import { seen, viewAt } from './camera.ts';
 import { captionOf } from './captions.ts';
 import { poseAt } from './motion.ts';
 import { type Random, randomStream } from './random.ts';
 import { type SampleOptions, sampleScene } from './sample.ts';
-import { type PictureWindow, renderScene, SCENE_SIZE, type Scene } from './scene.ts';
+import { ASPECTS, extentOf, type PictureWindow, renderScene, type Scene } from './scene.ts';
 import type { World } from './world.ts';
 
 /** One clip: `pixels` is RGB8 [frames, height, width, 3]. */
@@ -21,15 +22,15 @@ export type Clip = {
 };
 
 /**
- * `frames` × `size` × `size` clips (128 pixels unless told); `crop` cuts a random square of that side around the subject;
- * `stills` gives one frame from anywhere in a clip of `frames`. `scenes` restricts what is drawn (by default: trained
- * subjects in triples that are not held out).
+ * Clips of `frames` in the aspect that `scenes` names (square, 128 x 128, unless told), enlarged by `scale`; `crop` cuts a
+ * random square of that side around the subject; `stills` gives one frame from anywhere in a clip of `frames`. `scenes`
+ * restricts what is drawn (by default: trained subjects in triples that are not held out).
  */
 export type ClipSamplerOptions = {
   world: World;
   seed: number;
   frames: number;
-  size?: number;
+  scale?: number;
   crop?: number;
   stills?: boolean;
   scenes?: Omit<SampleOptions, 'frames'>;
@@ -47,8 +48,11 @@ export type ClipSampler = Iterator<Clip, never> & {
 
 /** A sampler at index 0. @throws StepVideoError `input` on a crop larger than the picture. */
 export function clipSampler(options: ClipSamplerOptions): ClipSampler {
-  const { world, seed, frames, size = SCENE_SIZE, crop, stills = false } = options;
-  if (crop !== undefined && crop > size) throw inputError('clip sampler', `crop must be at most ${size}`, crop);
+  const { world, seed, frames, scale = 1, crop, stills = false } = options;
+  const { width, height } = ASPECTS[options.scenes?.aspect ?? 'square'];
+  const size = { width: width * scale, height: height * scale };
+  const shorter = Math.min(size.width, size.height);
+  if (crop !== undefined && crop > shorter) throw inputError('clip sampler', `crop must be at most ${shorter}`, crop);
   let index = 0;
   const sceneFrom = (random: Random): Scene => sampleScene(random, world, { ...options.scenes, frames });
   const clip = (at: number): Clip => {
@@ -58,8 +62,8 @@ export function clipSampler(options: ClipSamplerOptions): ClipSampler {
     const first = stills ? random.integer(frames) : 0;
     const count = stills ? 1 : frames;
     const window = crop === undefined ? undefined : cropAround(random, scene, { first, count, size, crop });
-    const pixels = renderScene(world, scene, { frames: count, size, first, ...(window ? { window } : {}) });
-    return { pixels, frames: count, height: crop ?? size, width: crop ?? size, scene, caption };
+    const pixels = renderScene(world, scene, { frames: count, scale, first, ...(window ? { window } : {}) });
+    return { pixels, frames: count, height: crop ?? size.height, width: crop ?? size.width, scene, caption };
   };
   return {
     next: () => ({ done: false, value: clip(index++) }),
@@ -76,14 +80,16 @@ export function clipSampler(options: ClipSamplerOptions): ClipSampler {
 function cropAround(
   random: Random,
   scene: Scene,
-  { first, count, size, crop }: { first: number; count: number; size: number; crop: number },
+  { first, count, size, crop }: { first: number; count: number; size: { width: number; height: number }; crop: number },
 ): PictureWindow {
-  const scale = size / SCENE_SIZE;
-  const pose = poseAt(scene.motion, scene.start, first + (count - 1) / 2);
-  const wander = (pose.width * scale) / 3; // so that edges of the subject come into small crops as often as its middle
-  const corner = (centre: number): number => {
-    const wanted = Math.round(centre * scale + random.between(-wander, wander) - crop / 2);
-    return Math.max(0, Math.min(size - crop, wanted));
+  const extent = extentOf(scene.aspect);
+  const pixels = size.height / extent.height;
+  const t = first + (count - 1) / 2;
+  const pose = seen(poseAt(scene.motion, scene.start, t, scene.pace), viewAt(scene.camera, t), extent);
+  const wander = (pose.width * pixels) / 3; // so that edges of the subject come into small crops as often as its middle
+  const corner = (centre: number, side: number): number => {
+    const wanted = Math.round(centre * pixels + random.between(-wander, wander) - crop / 2);
+    return Math.max(0, Math.min(side - crop, wanted));
   };
-  return { x: corner(pose.x), y: corner(pose.y), width: crop, height: crop };
+  return { x: corner(pose.x, size.width), y: corner(pose.y, size.height), width: crop, height: crop };
 }

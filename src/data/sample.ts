@@ -3,11 +3,30 @@
  * Deterministic in the random stream it is given. Does not draw pixels or write captions.
  */
 import { type Background, COLOUR_NAMES } from './background.ts';
-import { MOTIONS, type Motion, type Pose, poseAt } from './motion.ts';
+import { CAMERAS, type Camera, seen, viewAt } from './camera.ts';
+import { MOTIONS, type Motion, type Pose, poseAt, SPEED_PACES, type Speed } from './motion.ts';
 import type { Random } from './random.ts';
-import { SCENE_SIZE, type Scene, SIZE_WIDTHS, type SizeName } from './scene.ts';
+import { type Aspect, extentOf, PLACES, type Place, type Scene, SIZE_WIDTHS, type SizeName } from './scene.ts';
+import { SCENERIES } from './scenery.ts';
 import { isHeldOut } from './split.ts';
 import type { Subject, World } from './world.ts';
+
+/** How often the rarer things are drawn, as shares of all scenes. */
+export type Mix = {
+  readonly gradients: number;
+  readonly sceneries: number;
+  /** Of scenes with a scenery: those with a camera move. */
+  readonly cameras: number;
+  readonly pairs: number;
+  /** Slow and fast together, half each, of scenes that move. */
+  readonly speeds: number;
+};
+
+/** The mix of training scenes. */
+export const TRAINING_MIX: Mix = { gradients: 0.12, sceneries: 0.2, cameras: 0.5, pairs: 0.12, speeds: 0.3 };
+
+/** One subject on a plain colour, at the usual speed. */
+export const PLAIN_MIX: Mix = { gradients: 0, sceneries: 0, cameras: 0, pairs: 0, speeds: 0 };
 
 /**
  * `frames` is the clip's length (17 unless told), which the start position allows for. Parts that are given are not drawn.
@@ -21,69 +40,136 @@ export type SampleOptions = {
   background?: Background;
   motion?: Motion;
   size?: SizeName;
-  gradients?: number;
+  speed?: Speed;
+  camera?: Camera;
+  aspect?: Aspect;
+  mix?: Partial<Mix>;
 };
 
-/** Largest random distance of the path's middle from the picture's, in pixels of 128. */
+/** Largest random distance of the path's middle from the picture's, in units. */
 const JITTER = 20;
 
 /** How far a sprite's square may leave the picture: its own margin is about this wide. */
 const OVERHANG = 4;
 
-/** Share of gradients among drawn backgrounds. */
-const GRADIENT_SHARE = 0.15;
+/** From this length on, travelling, growing and turning take as long as the clip, so that subjects stay in sight. */
+const FULL_PACE_FRAMES = 34;
+
+/** Motions of scenes with two subjects: the others need the room that the second one takes. */
+const PAIR_MOTIONS = ['still', 'left', 'right', 'up', 'down', 'bounce', 'spin', 'shake'] as const satisfies Motion[];
+
+/** Width of each subject of a pair, and the distance between their middles, in units. */
+const PAIR_WIDTH = 50;
+const PAIR_DISTANCE = 54;
 
 /** One scene. `random` advances by as many numbers as the draw needs, held-out triples being drawn again. */
 export function sampleScene(random: Random, world: World, options: SampleOptions = {}): Scene {
-  const { frames = 17, role = 'trained', split = 'train' } = options;
+  const { frames = 17, role = 'trained', split = 'train', aspect = 'square' } = options;
+  const mix = { ...TRAINING_MIX, ...options.mix };
   const ids = world.subjects.filter((subject) => subject.role === role).map((subject) => subject.id);
-  for (;;) {
+  const draw = () => {
     const subject = options.subject ?? random.pick(ids);
-    const background = options.background ?? sampleBackground(random, options.gradients ?? GRADIENT_SHARE);
-    const motion = options.motion ?? random.pick(MOTIONS);
-    const heldOut = isHeldOut({ subject, background, motion });
-    const fixed = options.subject !== undefined && options.background !== undefined && options.motion !== undefined;
-    if (!fixed && split !== 'any' && heldOut !== (split === 'held-out')) continue;
-    const size = options.size ?? sampleSize(random);
-    return {
-      subject,
-      background,
-      motion,
-      size,
-      start: sampleStart(random, motion, SIZE_WIDTHS[size], frames),
-      phase: random.integer(world.sprite(subject).frames),
-    };
-  }
+    const isPair = options.size === undefined && ids.length > 1 && random.uniform() < mix.pairs;
+    const background = options.background ?? sampleBackground(random, mix);
+    const motion = options.motion ?? random.pick(isPair ? PAIR_MOTIONS : MOTIONS);
+    return { subject, background, motion, isPair };
+  };
+  const fixed = options.subject !== undefined && options.background !== undefined && options.motion !== undefined;
+  let drawn = draw();
+  while (!fixed && split !== 'any' && isHeldOut(drawn) !== (split === 'held-out')) drawn = draw();
+
+  const { subject, background, motion } = drawn;
+  const isPair = drawn.isPair && (PAIR_MOTIONS as readonly Motion[]).includes(motion);
+  const scenery = (SCENERIES as readonly string[]).includes(background);
+  const camera =
+    options.camera ?? (scenery && random.uniform() < mix.cameras ? random.pick(CAMERAS.slice(1)) : 'static');
+  const speed = options.speed ?? (motion === 'still' ? 'normal' : sampleSpeed(random, mix.speeds));
+  const size = isPair ? 'medium' : (options.size ?? sampleSize(random));
+  const isRepeated = motion === 'bounce' || motion === 'shake' || motion === 'circle';
+  const pace = SPEED_PACES[speed] * (isRepeated ? 1 : Math.min(1, FULL_PACE_FRAMES / frames));
+  const place = isPair ? random.pick(PLACES) : undefined;
+  const path = { motion, pace, camera: { camera, aspect }, frames };
+  const phase = random.integer(world.sprite(subject).frames);
+  const start = sampleStart(random, path, { width: isPair ? PAIR_WIDTH : SIZE_WIDTHS[size], place });
+  const scene: Scene = { subject, background, motion, size, speed, pace, camera, aspect, start, phase };
+  if (place === undefined) return scene;
+  const other = random.pick(ids.filter((id) => id !== subject));
+  const [dx, dy] = STEPS[place];
+  const beside = { ...start, x: start.x + dx * PAIR_DISTANCE, y: start.y + dy * PAIR_DISTANCE };
+  return {
+    ...scene,
+    second: { subject: other, place, start: beside, phase: random.integer(world.sprite(other).frames) },
+  };
 }
 
-function sampleBackground(random: Random, gradients: number): Background {
+/** Direction of each place, y down. */
+const STEPS: Readonly<Record<Place, readonly [number, number]>> = {
+  left: [-1, 0],
+  right: [1, 0],
+  above: [0, -1],
+  below: [0, 1],
+};
+
+function sampleBackground(random: Random, { gradients, sceneries }: Mix): Background {
+  const kind = random.uniform();
+  if (kind < sceneries) return random.pick(SCENERIES);
   const colour = random.pick(COLOUR_NAMES);
-  if (random.uniform() >= gradients) return colour;
+  if (kind >= sceneries + gradients) return colour;
   const others = COLOUR_NAMES.filter((other) => other !== colour);
   return `${colour}>${random.pick(others)}`;
 }
 
 function sampleSize(random: Random): SizeName {
   const draw = random.uniform();
-  return draw < 0.06 ? 'small' : draw < 0.5 ? 'medium' : 'large';
+  return draw < 0.1 ? 'small' : draw < 0.5 ? 'medium' : 'large';
 }
 
-/** A start whose path over `frames` is centred in the picture up to jitter, and leaves it as little as can be. */
-function sampleStart(random: Random, motion: Motion, width: number, frames: number): Pose {
-  const origin: Pose = { x: 0, y: 0, width: 1, angle: 0 };
-  const path = Array.from({ length: frames }, (_, t) => poseAt(motion, origin, t));
+function sampleSpeed(random: Random, share: number): Speed {
+  const draw = random.uniform();
+  return draw < share / 2 ? 'slow' : draw < share ? 'fast' : 'normal';
+}
+
+type Path = {
+  readonly motion: Motion;
+  readonly pace: number;
+  readonly camera: { readonly camera: Camera; readonly aspect: Aspect };
+  readonly frames: number;
+};
+
+/** A start whose path as the camera sees it is centred in the picture up to jitter, and leaves it as little as can be. */
+function sampleStart(
+  random: Random,
+  { motion, pace, camera: { camera, aspect }, frames }: Path,
+  { width, place }: { width: number; place: Place | undefined },
+): Pose {
+  const extent = extentOf(aspect);
+  const middle = { x: extent.width / 2, y: extent.height / 2 };
+  const origin: Pose = { ...middle, width: 1, angle: 0 };
+  const path = Array.from({ length: frames }, (_, t) =>
+    seen(poseAt(motion, origin, t, pace), viewAt(camera, t), extent),
+  );
   const widths = path.map((pose) => pose.width);
   // Growing and shrinking pass through the named width in the middle of the clip, geometrically.
   const startWidth = width / Math.sqrt(Math.min(...widths) * Math.max(...widths));
   const reach = (startWidth * Math.max(...widths)) / 2 - OVERHANG;
-  const place = (along: readonly number[]): number => {
-    const low = Math.min(...along);
-    const high = Math.max(...along);
-    const room = Math.max(0, SCENE_SIZE / 2 - reach - (high - low) / 2);
+  const [dx, dy] = place ? STEPS[place] : [0, 0];
+  const put = (along: readonly number[], side: number, step: number): number => {
+    const offsets = along.map((value) => value - side / 2);
+    const low = Math.min(...offsets) + Math.min(0, step * PAIR_DISTANCE);
+    const high = Math.max(...offsets) + Math.max(0, step * PAIR_DISTANCE);
+    const room = Math.max(0, side / 2 - reach - (high - low) / 2);
     const jitter = Math.min(JITTER, room);
-    return SCENE_SIZE / 2 + random.between(-jitter, jitter) - (low + high) / 2;
+    return side / 2 + random.between(-jitter, jitter) - (low + high) / 2;
   };
-  const x = place(path.map((pose) => pose.x));
-  const y = place(path.map((pose) => pose.y));
+  const x = put(
+    path.map((pose) => pose.x),
+    extent.width,
+    dx,
+  );
+  const y = put(
+    path.map((pose) => pose.y),
+    extent.height,
+    dy,
+  );
   return { x, y, width: startWidth, angle: 0 };
 }

@@ -1,71 +1,116 @@
 /**
- * A scene and its picture: one subject with its own animation, moving in one way over one background.
+ * A scene and its picture: one subject or two with their own animation, moving in one way over a background, seen by a camera.
  * A pure-TypeScript compositor, fast enough to make training clips on the fly. Does not know captions, splits or seeds.
  */
-import { type Background, backgroundAt } from './background.ts';
-import { type Motion, type Pose, poseAt } from './motion.ts';
+import { type Background, isScenery, painter } from './background.ts';
+import { type Camera, seen, type View, viewAt } from './camera.ts';
+import { type Motion, type Pose, poseAt, type Speed } from './motion.ts';
 import { spriteLevel } from './sprite.ts';
 import type { World } from './world.ts';
 
-/** The side of the picture in which poses are measured. */
+/** Units to the shorter side of a picture: what poses are measured in, and the pixels of a square picture. */
 export const SCENE_SIZE = 128;
+
+/** Width and height in pixels of each shape of picture. */
+export const ASPECTS = {
+  square: { width: 128, height: 128 },
+  landscape: { width: 160, height: 96 },
+  portrait: { width: 96, height: 160 },
+} as const;
+
+/** The shape of a picture. */
+export type Aspect = keyof typeof ASPECTS;
 
 /** How large a subject is drawn, in the middle of the clip where it grows or shrinks. */
 export type SizeName = 'small' | 'medium' | 'large';
 
-/** Width of the sprite's square in a 128-pixel picture; the visible subject fills about 0.9 of it. */
+/** Width of the sprite's square in units; the visible subject fills about 0.9 of it. */
 export const SIZE_WIDTHS: Readonly<Record<SizeName, number>> = { small: 44, medium: 60, large: 76 };
 
-/** Everything that determines a clip. `phase` is the frame of the subject's own animation at t = 0. */
-export type Scene = {
-  readonly subject: string;
+/** Where a second subject is, seen from the first. */
+export const PLACES = ['left', 'right', 'above', 'below'] as const;
+
+/** One of the places. */
+export type Place = (typeof PLACES)[number];
+
+/** A subject in a scene: its pose at t = 0, and the frame of its own animation then. */
+export type Actor = { readonly subject: string; readonly start: Pose; readonly phase: number };
+
+/** Everything that determines a clip. Both subjects move alike. `pace` multiplies the motion's rates; `speed` is what captions say. */
+export type Scene = Actor & {
   readonly background: Background;
   readonly motion: Motion;
   readonly size: SizeName;
-  readonly start: Pose;
-  readonly phase: number;
+  readonly speed: Speed;
+  readonly pace: number;
+  readonly camera: Camera;
+  readonly aspect: Aspect;
+  readonly second?: Actor & { readonly place: Place };
 };
+
+/** Width and height of a scene's picture in units. */
+export function extentOf(aspect: Aspect): { width: number; height: number } {
+  const { width, height } = ASPECTS[aspect];
+  const unit = SCENE_SIZE / Math.min(width, height);
+  return { width: width * unit, height: height * unit };
+}
 
 /** The part of the picture to draw, in pixels of the full picture; it must lie inside. */
 export type PictureWindow = { readonly x: number; readonly y: number; readonly width: number; readonly height: number };
 
-/** `size` is the full picture's side in pixels (128 unless told); `first` the index of the first frame drawn. */
-export type RenderOptions = { frames: number; size?: number; first?: number; window?: PictureWindow };
+/** `scale` enlarges the picture (1 unless told); `first` is the index of the first frame drawn. */
+export type RenderOptions = { frames: number; scale?: number; first?: number; window?: PictureWindow };
 
-/** The clip of a scene: RGB8 [frames, height, width, 3] of the window, or of the whole square picture. */
+/** The clip of a scene: RGB8 [frames, height, width, 3] of the window, or of the whole picture. */
 export function renderScene(world: World, scene: Scene, options: RenderOptions): Uint8Array {
-  const { frames, size = SCENE_SIZE, first = 0 } = options;
-  const window = options.window ?? { x: 0, y: 0, width: size, height: size };
+  const { frames, scale = 1, first = 0 } = options;
+  const { width, height } = ASPECTS[scene.aspect];
+  const window = options.window ?? { x: 0, y: 0, width: width * scale, height: height * scale };
+  const extent = extentOf(scene.aspect);
+  const pixels = (scale * height) / extent.height; // pixels per unit
   const bytes = window.width * window.height * 3;
   const out = new Uint8Array(frames * bytes);
-  fillBackground(out.subarray(0, bytes), scene.background, window, size);
-  for (let frame = 1; frame < frames; frame++) out.copyWithin(frame * bytes, 0, bytes);
-  const sprite = world.sprite(scene.subject);
-  const scale = size / SCENE_SIZE;
   for (let frame = 0; frame < frames; frame++) {
     const t = first + frame;
-    const pose = poseAt(scene.motion, scene.start, t);
-    const drawn = { x: pose.x * scale, y: pose.y * scale, width: pose.width * scale, angle: pose.angle };
-    drawSprite(
-      out.subarray(frame * bytes, (frame + 1) * bytes),
-      window,
-      spriteLevel(sprite, scene.phase + t, drawn.width),
-      drawn,
-    );
+    const view = viewAt(scene.camera, t);
+    const picture = out.subarray(frame * bytes, (frame + 1) * bytes);
+    if (frame > 0 && scene.camera === 'static') picture.set(out.subarray(0, bytes));
+    else fillBackground(picture, scene.background, { window, pixels, view, extent });
+  }
+  const actors = scene.second ? [scene.second, scene] : [scene];
+  for (let frame = 0; frame < frames; frame++) {
+    const t = first + frame;
+    const picture = out.subarray(frame * bytes, (frame + 1) * bytes);
+    for (const { subject, start, phase } of actors) {
+      const pose = seen(poseAt(scene.motion, start, t, scene.pace), viewAt(scene.camera, t), extent);
+      const drawn = { x: pose.x * pixels, y: pose.y * pixels, width: pose.width * pixels, angle: pose.angle };
+      drawSprite(picture, window, spriteLevel(world.sprite(subject), phase + t, drawn.width), drawn);
+    }
   }
   return out;
 }
 
-/** Fills one frame, RGB8 [window.height, window.width, 3]. */
-function fillBackground(frame: Uint8Array, background: Background, window: PictureWindow, size: number): void {
+type Projection = {
+  readonly window: PictureWindow;
+  readonly pixels: number;
+  readonly view: View;
+  readonly extent: { readonly width: number; readonly height: number };
+};
+
+/** Fills one frame, RGB8 [window.height, window.width, 3]; a row of colours is computed once. */
+function fillBackground(frame: Uint8Array, background: Background, projection: Projection): void {
+  const { window, pixels, view, extent } = projection;
+  const paint = painter(background, extent.height);
+  const along = isScenery(background) ? window.width : 1;
   const row = window.width * 3;
-  for (let y = 0; y < window.height; y++) {
-    const colour = backgroundAt(background, size === 1 ? 0 : (window.y + y) / (size - 1));
-    for (let i = 0; i < row; i += 3) {
-      frame[y * row + i] = Math.round(colour[0]);
-      frame[y * row + i + 1] = Math.round(colour[1]);
-      frame[y * row + i + 2] = Math.round(colour[2]);
+  for (let j = 0; j < window.height; j++) {
+    const y = extent.height / 2 + ((window.y + j + 0.5) / pixels - extent.height / 2) / view.zoom;
+    for (let i = 0; i < along; i++) {
+      const x = extent.width / 2 + ((window.x + i + 0.5) / pixels - extent.width / 2) / view.zoom + view.x;
+      const colour = paint(x, y);
+      for (let channel = 0; channel < 3; channel++) frame[j * row + i * 3 + channel] = Math.round(colour[channel]!);
     }
+    for (let i = along * 3; i < row; i++) frame[j * row + i] = frame[j * row + i - 3]!;
   }
 }
 

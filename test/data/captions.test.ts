@@ -11,6 +11,7 @@ import { randomStream } from '../../src/data/random.ts';
 import type { Scene } from '../../src/data/scene.ts';
 import { SUBJECTS } from '../../src/data/subjects.ts';
 import { createWorld, type World } from '../../src/data/world.ts';
+import { centredScene } from './drawn-world.ts';
 
 /** The real subjects' names without their pixels: captions need no more. */
 function namesOnly(): World {
@@ -22,15 +23,8 @@ function namesOnly(): World {
 }
 
 const world = namesOnly();
-const scene = (part: Partial<Scene>): Scene => ({
-  subject: 'apple',
-  background: 'blue',
-  motion: 'bounce',
-  size: 'medium',
-  start: { x: 64, y: 64, width: 60, angle: 0 },
-  phase: 0,
-  ...part,
-});
+const scene = (part: Partial<Scene>): Scene =>
+  centredScene({ subject: 'apple', motion: 'bounce', size: 'medium', ...part });
 const many = (of: Scene) => new Set(captionsOf(world, of, randomStream(5), 4000));
 
 /** Cuts a caption into words of the vocabulary, taking the longest Chinese word that fits; other pieces stay as they are. */
@@ -82,10 +76,10 @@ describe('captions', () => {
     );
   });
 
-  it('stay inside a vocabulary of 180 to 260 words and characters, all of which the corpus holds', () => {
+  it('stay inside a vocabulary of 300 to 450 words and characters, all of which the corpus holds', () => {
     const vocabulary = captionWords(world);
-    expect(vocabulary.length).toBeGreaterThan(180);
-    expect(vocabulary.length).toBeLessThan(260);
+    expect(vocabulary.length).toBeGreaterThan(300);
+    expect(vocabulary.length).toBeLessThan(450);
     expect(vocabulary).toContain('red');
     expect(vocabulary).toContain('红苹果');
     const inCorpus = new Set(allCaptionText(world).flatMap((caption) => wordsOf(caption, chineseWords(world))));

@@ -1,6 +1,7 @@
 /**
  * A tiny world of drawn shapes for tests: no download, every subject of clear colour and no symmetry under small turns.
  */
+import { type Scene, SIZE_WIDTHS } from '../../src/data/scene.ts';
 import type { Sprite } from '../../src/data/sprite.ts';
 import { createWorld, type Subject, type World } from '../../src/data/world.ts';
 
@@ -68,6 +69,21 @@ const SHAPES: Readonly<Record<string, Drawn>> = {
     chinese: '轮子',
   },
 };
+
+/** One large subject in the middle of a blue square that stands still, but for `part`. */
+export const centredScene = (part: Partial<Scene>): Scene => ({
+  subject: 'box',
+  background: 'blue',
+  motion: 'still',
+  size: 'large',
+  speed: 'normal',
+  pace: 1,
+  camera: 'static',
+  aspect: 'square',
+  start: { x: 64, y: 64, width: SIZE_WIDTHS.large, angle: 0 },
+  phase: 0,
+  ...part,
+});
 
 /** Seven trained subjects and an unseen one, 64-pixel sprites with soft edges. */
 export function drawnWorld(): World {
