@@ -1,15 +1,15 @@
 /**
- * `step-video train vae|dit`: runs or resumes the training run that a config file describes.
+ * `step-video train vae|dit|features`: runs or resumes the training run that a config file describes.
  */
 import { inputError } from '../errors.ts';
 import type { Device } from '../runtime/device.ts';
 import type { Command, World } from './command.ts';
 
-const STAGES = ['vae', 'dit'];
+const STAGES = ['vae', 'dit', 'features'];
 
 export const trainCommand: Command = {
   name: 'train',
-  usage: 'vae|dit --config FILE',
+  usage: 'vae|dit|features --config FILE',
   about: 'train a network, or go on with a run that was stopped',
   flags: [
     { name: 'config', kind: 'text', value: 'FILE', about: 'JSON file of the run (see runs/)' },
@@ -18,7 +18,7 @@ export const trainCommand: Command = {
   async run({ values, words, world }) {
     const [stage, ...rest] = words;
     if (stage === undefined || !STAGES.includes(stage) || rest.length > 0) {
-      throw inputError('train', 'must be followed by vae or dit', words.join(' ') || undefined);
+      throw inputError('train', 'must be followed by vae, dit or features', words.join(' ') || undefined);
     }
     if (values.config === undefined) throw inputError('train', '--config FILE must be given');
     const configPath = String(values.config);

@@ -4,6 +4,7 @@
 import { readFile } from 'node:fs/promises';
 import * as z from 'zod';
 import { inputError } from '../errors.ts';
+import { featureSizes } from '../features/config.ts';
 
 const positive = z.number().positive();
 const count = z.int().positive();
@@ -153,11 +154,30 @@ const ditSchema = z.strictObject({
   textTokens: count.default(32),
 });
 
+const featuresSchema = z.strictObject({
+  ...shared,
+  stage: z.literal('features'),
+  model: featureSizes.prefault({}),
+  /** Pictures that make up a step: whole frames, or squares of `crop` pixels around the subject. */
+  buckets: z
+    .array(
+      z.strictObject({
+        crop: z.int().positive().max(128).multipleOf(16).optional(),
+        batch: count,
+        weight: positive.default(1),
+      }),
+    )
+    .min(1),
+  /** Share of pictures that are blurred, noisy or of slightly other colours, as decoded ones are. */
+  worn: z.number().min(0).max(1).default(0.5),
+});
+
 export type GroupConfig = z.output<typeof group>;
 export type ScheduleConfig = z.output<typeof schedule>;
 export type VaeTraining = z.output<typeof vaeSchema>;
 export type DitTraining = z.output<typeof ditSchema>;
-export type TrainingConfig = VaeTraining | DitTraining;
+export type FeaturesTraining = z.output<typeof featuresSchema>;
+export type TrainingConfig = VaeTraining | DitTraining | FeaturesTraining;
 
 /** Reads and checks a config file; an error names the file and the first field that is wrong. */
 export async function readTrainingConfig(path: string): Promise<TrainingConfig> {
@@ -170,7 +190,7 @@ export async function readTrainingConfig(path: string): Promise<TrainingConfig> 
   } catch (error) {
     throw inputError(`train ${path}`, 'config must be JSON', (error as Error).message);
   }
-  const result = z.discriminatedUnion('stage', [vaeSchema, ditSchema]).safeParse(json);
+  const result = z.discriminatedUnion('stage', [vaeSchema, ditSchema, featuresSchema]).safeParse(json);
   if (result.success) return result.data;
   const issue = result.error.issues[0]!;
   throw inputError(`train ${path}`, `${issue.path.join('.') || 'config'}: ${issue.message}`);

@@ -3,10 +3,11 @@
  */
 import path from 'node:path';
 import type { Device } from '../runtime/device.ts';
-import { readTrainingConfig } from './config.ts';
+import { readTrainingConfig, type TrainingConfig } from './config.ts';
 import { ditTask } from './dit-task.ts';
+import { featuresTask } from './features-task.ts';
 import { openMetrics, type Show } from './metrics.ts';
-import { train } from './trainer.ts';
+import { type Task, train } from './trainer.ts';
 import { vaeTask } from './vae-task.ts';
 
 export type TrainingOptions = {
@@ -22,6 +23,16 @@ export async function runTraining(options: TrainingOptions): Promise<string> {
   const config = await readTrainingConfig(configPath);
   const folder = path.join(config.out, config.name);
   const metrics = openMetrics(folder, { every: config.logSteps, show });
-  const task = config.stage === 'vae' ? await vaeTask(config, device) : await ditTask(config, { device, show });
-  return train(task, config, { device, metrics, signal });
+  return train(await taskOf(config, { device, show }), config, { device, metrics, signal });
+}
+
+function taskOf(config: TrainingConfig, options: { device: Device; show: Show }): Promise<Task> {
+  switch (config.stage) {
+    case 'vae':
+      return vaeTask(config, options.device);
+    case 'dit':
+      return ditTask(config, options);
+    case 'features':
+      return featuresTask(config, options.device);
+  }
 }
