@@ -27,9 +27,7 @@ export function featureNetwork(
   const levels = widths.map((width, i): Module => {
     const own = scope.at('levels').at(i);
     const widen = layer(own.at('conv'), [widths[i - 1] ?? 3, width], groups);
-    const residual = Array.from({ length: blocks[i]! }, (_, b) =>
-      layer(own.at('block').at(b), [width, width], groups),
-    );
+    const residual = Array.from({ length: blocks[i]! }, (_, b) => layer(own.at('block').at(b), [width, width], groups));
     return (x) => residual.reduce((h, block) => add(h, block(h)), widen(i === 0 ? x : averagePool(x)));
   });
   const top = widths[widths.length - 1]!;

@@ -20,7 +20,7 @@ const isPattern = (text: string): boolean => {
   }
 };
 
-const group = z.strictObject({
+export const group = z.strictObject({
   /** Regular expression over parameter names; the first group that matches a name takes it. */
   pattern: z.string().refine(isPattern, 'must be a regular expression'),
   optimizer: z.enum(['adamw', 'muon', 'frozen']),
@@ -76,6 +76,31 @@ const shared = {
 
 const sizes = z.strictObject({ ch: count, ch_mult: z.array(count).length(4), num_res_blocks: z.int().nonnegative() });
 
+/** Every so many frames of a clip are looked at, others in the next step. */
+const everyFrames = count.default(4);
+
+const perceptual = z.strictObject({
+  weight: positive,
+  /** Folder of a trained feature network: this project's own classifier of emoji world, not VGG. */
+  features: z.string(),
+  everyFrames,
+});
+
+const adversarial = z.strictObject({
+  /** Weight of the generator's term; it stays as it is set here, whatever the other gradients are. */
+  weight: positive,
+  /** Steps before the discriminator learns and the decoder is told; its graph runs from the beginning. */
+  start: z.int().nonnegative().default(0),
+  /** Steps over which the weight then rises to its full size. */
+  ramp: z.int().nonnegative().default(0),
+  /** Channels of the discriminator's levels, each half the size of the one before. */
+  widths: z.array(count.multipleOf(8)).min(1).max(4).default([16, 32, 64]),
+  everyFrames,
+  /** The discriminator's AdamW. */
+  lr: positive.default(2e-4),
+  betas: z.tuple([decayRate, decayRate]).default([0.5, 0.9]),
+});
+
 const vaeSchema = z.strictObject({
   ...shared,
   stage: z.literal('vae'),
@@ -103,8 +128,14 @@ const vaeSchema = z.strictObject({
       gradient: z.number().nonnegative().default(0.5),
       /** Mean KL over latents. */
       kl: z.number().nonnegative().default(1e-4),
+      /** L1 between the differences of neighbouring frames: flicker and doubled images. */
+      temporal: z.number().nonnegative().default(0),
+      perceptual: perceptual.optional(),
+      adversarial: adversarial.optional(),
     })
     .prefault({}),
+  /** Trains the 4x8x8 core alone, its latents of `z_channels` straight behind the mid block; the dual paths stay as they begin. */
+  core: z.strictObject({ z_channels: count.default(16) }).optional(),
   /** Start value of the log-variance, so that noise does not swamp untrained means. */
   logVariance: z.number().default(-6),
 });
@@ -174,6 +205,8 @@ const featuresSchema = z.strictObject({
 
 export type GroupConfig = z.output<typeof group>;
 export type ScheduleConfig = z.output<typeof schedule>;
+export type PerceptualConfig = z.output<typeof perceptual>;
+export type AdversarialConfig = z.output<typeof adversarial>;
 export type VaeTraining = z.output<typeof vaeSchema>;
 export type DitTraining = z.output<typeof ditSchema>;
 export type FeaturesTraining = z.output<typeof featuresSchema>;

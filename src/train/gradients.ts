@@ -18,6 +18,9 @@ export type Bucket = {
   /** Outputs of the network's blocks, which a run that recomputes activations keeps; the rest is computed again. */
   readonly kept?: readonly Tensor[];
   batch(step: number, micro: number): Values | Promise<Values>;
+  /** Tensors of the graph that `take` is handed after each pass: what another objective learns from. */
+  readonly made?: Readonly<Record<string, Tensor>>;
+  take?(micro: number, made: Values): void;
 };
 
 export type StepGradients = {
@@ -72,6 +75,8 @@ export async function createGradients(options: GradientOptions): Promise<Gradien
           else addGradients(parameters, results, { share: bucket.weight / total, isFirst });
           isFirst = false;
           figures.add(bucket, results);
+          const made = Object.keys(bucket.made ?? {}).map((name) => [name, results[`made:${name}`] as Value]);
+          bucket.take?.(micro, Object.fromEntries(made));
         }
       const samples = accumulate * buckets.reduce((n, b) => n + b.samples, 0);
       return { figures: figures.means, norm: isSingle ? norm : globalNorm(parameters), samples };
@@ -94,6 +99,7 @@ function backwardGraph(bucket: Bucket, options: GradientOptions, withNorm: boole
   const gradients = recompute ? gradRecomputed(loss, targets, bucket.kept ?? []) : grad(loss, targets);
   const outputs: Record<string, Tensor> = {};
   for (const [name, tensor] of Object.entries(bucket.losses)) outputs[`loss:${name}`] = tensor;
+  for (const [name, tensor] of Object.entries(bucket.made ?? {})) outputs[`made:${name}`] = tensor;
   parameters.forEach((p, i) => {
     outputs[`gradient:${p.name}`] = gradients[i] as Tensor;
   });

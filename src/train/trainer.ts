@@ -10,6 +10,7 @@ import type { ParameterSpec } from '../nn/scope.ts';
 import type { Device } from '../runtime/device.ts';
 import type { Value, Values } from '../runtime/value.ts';
 import type { Tensor } from '../tensor/index.ts';
+import { type Adversary, createOpponent, opposedParameters } from './adversary.ts';
 import { hasState, type Position, restoreState, saveState } from './checkpoint.ts';
 import type { TrainingConfig } from './config.ts';
 import { writingErrors } from './disk.ts';
@@ -34,6 +35,8 @@ export type Task = {
   readonly samples?: { readonly every: number; draw(weights: Weights, folder: string, step: number): Promise<void> };
   /** Writes the weights as part of a model directory, all of it or nothing. */
   save(weights: Weights, folder: string): Promise<void>;
+  /** A second objective that learns in alternation, one step after each of the task's own. */
+  readonly adversary?: Adversary;
   dispose?(): Promise<void>;
 };
 
@@ -53,7 +56,11 @@ export async function train(task: Task, config: TrainingConfig, options: RunOpti
     groups: config.groups,
     average: config.ema !== undefined,
   });
-  const state = { parameters, values: task.values };
+  const opposed = task.adversary && opposedParameters(task.adversary);
+  const state = {
+    parameters: [...parameters, ...(opposed ?? [])],
+    values: new Map([...task.values, ...(task.adversary?.values ?? [])]),
+  };
   const position: Position = hasState(folder)
     ? await restoreState(folder, state)
     : { step: 0, seconds: 0, best: undefined };
@@ -65,7 +72,8 @@ export async function train(task: Task, config: TrainingConfig, options: RunOpti
   const buckets = await task.buckets(signal);
   const gradients = await createGradients({ buckets, tensors, parameters, accumulate, recompute, device, threads });
   const optimizer = await createOptimizer(parameters, { device, averageDecay: config.ema, threads });
-  const weights: Values = Object.fromEntries(task.values);
+  const opponent = task.adversary && (await createOpponent(task.adversary, opposed!, { ...config, device }));
+  const weights: Values = Object.fromEntries(state.values);
   const started = performance.now();
   const seconds = (): number => position.seconds + (performance.now() - started) / 1000;
   let { step, best } = position;
@@ -103,8 +111,11 @@ export async function train(task: Task, config: TrainingConfig, options: RunOpti
       const rate = learningRateFactor(step, steps, config.schedule);
       step += 1;
       await optimizer.step({ rate, clip: Math.min(1, config.clip / norm), step });
-      const flops = gradients.flops + optimizer.flops;
-      metrics.step({ step, steps, seconds: seconds(), samples, flops, rate, gradientNorm: norm, ...figures });
+      const against = await opponent?.step(weights, { step, rate });
+      if (against) requireFinite('adversary loss', against.figures['adversary.loss'], { step, folder });
+      const flops = gradients.flops + optimizer.flops + (against?.flops ?? 0);
+      const shown = { ...figures, ...against?.figures };
+      metrics.step({ step, steps, seconds: seconds(), samples, flops, rate, gradientNorm: norm, ...shown });
       const isLast = step === steps;
       if (step % config.validateSteps === 0 || isLast) await aside(validate);
       const { samples: drawn } = task;
@@ -119,7 +130,7 @@ export async function train(task: Task, config: TrainingConfig, options: RunOpti
     await save();
     await publish('last');
   } finally {
-    await Promise.all([gradients.dispose(), optimizer.dispose(), task.dispose?.()]);
+    await Promise.all([gradients.dispose(), optimizer.dispose(), opponent?.dispose(), task.dispose?.()]);
   }
   if (step < steps)
     throw new StepVideoError(

@@ -13,20 +13,20 @@ import { compile } from '../runtime/compile.ts';
 import type { Device } from '../runtime/device.ts';
 import { float32, floats, type Value, type Values } from '../runtime/value.ts';
 import { add, input, mul, sizeOf, type Tensor } from '../tensor/index.ts';
-import { decoder } from '../vae/decoder.ts';
-import { encoder } from '../vae/encoder.ts';
 import { klDivergence, samplePosterior, splitMoments } from '../vae/posterior.ts';
 import { contactSheet } from '../video/contact-sheet.ts';
 import { framesFromDecoded } from '../video/pixels.ts';
 import { checkpointName, openComponent } from '../weights/checkpoint.ts';
 import { writeSafetensors } from '../weights/safetensors.ts';
+import { type Autoencoder, autoencoder, CORE } from './autoencoder.ts';
 import { clipsToPixels, PICTURE } from './clip-pixels.ts';
 import type { VaeTraining } from './config.ts';
 import { replaceFolder, writingErrors } from './disk.ts';
 import type { Bucket } from './gradients.ts';
 import { initialValues, loadValues } from './parameters.ts';
 import type { Task } from './trainer.ts';
-import { gradientL1, l1, multiscaleL1 } from './vae-loss.ts';
+import { gradientL1, l1, multiscaleL1, temporalL1 } from './vae-loss.ts';
+import { adversarialTerm, perceptualTerm, type TermOf } from './vae-terms.ts';
 
 /** Streams of the noise generator; clips have their own. */
 const NOISE_STREAM = 7;
@@ -35,11 +35,11 @@ const NOISE_STREAM = 7;
 export async function vaeTask(config: VaeTraining, device: Device): Promise<Task> {
   const world = await loadWorld(config.data);
   const scope = new Scope({ training: true });
-  const networks = {
-    encode: encoder(scope.at('encoder'), config.model, 'primitive'),
-    decode: decoder(scope.at('decoder'), config.model, { form: 'primitive' }),
-  };
-  const buckets = config.buckets.map((_, i) => bucket({ config, world, index: i, networks, scope }));
+  const networks = autoencoder(scope, config, { form: 'primitive' });
+  const { perceptual, adversarial } = config.loss;
+  const opposed = adversarial && adversarialTerm(adversarial, config);
+  const terms = [...(perceptual ? [await perceptualTerm(perceptual)] : []), ...(opposed ? [opposed.term] : [])];
+  const buckets = config.buckets.map((_, i) => bucket({ config, world, index: i, networks, scope, terms }));
   const values = await startValues(config, scope);
   return {
     specs: scope.specs,
@@ -48,25 +48,34 @@ export async function vaeTask(config: VaeTraining, device: Device): Promise<Task
     buckets: async () => buckets,
     validate: (weights, folder, step) => validate({ config, world, device }, weights, { folder, step }),
     save: (weights, folder) => replaceFolder(folder, (part) => save(config, weights, part)),
+    ...(opposed && { adversary: opposed.adversary() }),
   };
 }
 
-type Networks = { encode: ReturnType<typeof encoder>; decode: ReturnType<typeof decoder> };
-
+/** Weights of the start where there is one, the core's own fresh in any case. */
 async function startValues(config: VaeTraining, scope: Scope): Promise<Map<string, Value>> {
-  if (config.start !== undefined) {
-    const { source } = await openComponent(config.start, 'vae');
-    const values = await loadValues(scope.specs, source);
-    await source.close();
-    return values;
-  }
   const values = initialValues(scope.specs, config.seed);
-  const bias = floats(values.get('encoder.conv_out.conv.bias'));
-  bias.fill(config.logVariance, config.model.z_channels);
-  return values;
+  const bias = (name: string): Float32Array => floats(values.get(name));
+  bias('encoder.conv_out.conv.bias').fill(config.logVariance, config.model.z_channels);
+  if (config.core) bias(`${CORE}.encoder.bias`).fill(config.logVariance, config.core.z_channels);
+  if (config.start === undefined) return values;
+  const { source } = await openComponent(config.start, 'vae');
+  const stored = new Map([...scope.specs].filter(([name]) => isStored(name)));
+  const started = await loadValues(stored, source).finally(() => source.close());
+  return new Map([...values, ...started]);
 }
 
-function bucket(parts: { config: VaeTraining; world: World; index: number; networks: Networks; scope: Scope }): Bucket {
+/** Whether a weight is one of a VAE's checkpoint. */
+const isStored = (name: string): boolean => !name.startsWith(`${CORE}.`);
+
+function bucket(parts: {
+  config: VaeTraining;
+  world: World;
+  index: number;
+  networks: Autoencoder;
+  scope: Scope;
+  terms: readonly TermOf[];
+}): Bucket {
   const { config, world, index } = parts;
   const { frames, crop, batch, weight, flat } = config.buckets[index]!;
   const size = crop ?? PICTURE;
@@ -76,14 +85,18 @@ function bucket(parts: { config: VaeTraining; world: World; index: number; netwo
   const moments = parts.networks.encode(pixels, keep);
   const noise = input('noise', splitMoments(moments).mean.shape);
   const decode = flat
-    ? decoder(parts.scope.at('decoder').reused(), config.model, { form: 'primitive', flat })
+    ? autoencoder(parts.scope.reused(), config, { form: 'primitive', flat }).decode
     : parts.networks.decode;
   const reconstruction = decode(samplePosterior(moments, noise), keep);
   const kl = mul(klDivergence(moments), batch / sizeOf(noise.shape));
+  const terms = parts.terms.map((term) => term({ index, reconstruction, pixels }));
+  const temporal = config.loss.temporal > 0 ? temporalL1(reconstruction, pixels) : undefined;
   const loss = [
     multiscaleL1(reconstruction, pixels, config.loss.scales),
     mul(gradientL1(reconstruction, pixels), config.loss.gradient),
     mul(kl, config.loss.kl),
+    ...(temporal ? [mul(temporal, config.loss.temporal)] : []),
+    ...terms.map(({ weighted }) => weighted),
   ].reduce((a, b) => add(a, b));
   const sampler = clipSampler({
     world,
@@ -96,8 +109,12 @@ function bucket(parts: { config: VaeTraining; world: World; index: number; netwo
     name: `${frames}x${size}`,
     weight,
     samples: batch,
-    losses: { loss, l1: l1(reconstruction, pixels), kl },
+    losses: { loss, l1: l1(reconstruction, pixels), kl, ...Object.fromEntries(terms.map((t) => [t.name, t.figure])) },
     kept,
+    made: Object.assign({}, ...terms.map(({ made }) => made)) as Record<string, Tensor>,
+    take: (micro, made) => {
+      for (const term of terms) term.take?.(micro, made);
+    },
     batch(step, micro): Values {
       const first = (step * config.accumulate + micro) * batch;
       const clips = Array.from({ length: batch }, (_, i) => sampler.clip(first + i));
@@ -108,6 +125,7 @@ function bucket(parts: { config: VaeTraining; world: World; index: number; netwo
           gaussian({ seed: config.seed, length, offset: first * length, stream: NOISE_STREAM + index }),
           noise.shape,
         ),
+        ...Object.assign({}, ...terms.map((term) => term.feeds(step))),
       };
     },
   };
@@ -127,8 +145,8 @@ async function validate(
   const count = stills ? 4 * VALIDATION_CLIPS : VALIDATION_CLIPS;
   const scope = new Scope();
   const pixels = input('pixels', [1, frames, 3, PICTURE, PICTURE]);
-  const moments = encoder(scope.at('encoder'), config.model, 'fused')(pixels);
-  const decoded = decoder(scope.at('decoder'), config.model, { form: 'fused' })(splitMoments(moments).mean);
+  const { encode, decode } = autoencoder(scope, config, { form: 'fused' });
+  const decoded = decode(splitMoments(encode(pixels)).mean);
   const executable = await compile({ decoded }, { device, threads: config.threads });
   const feeds = Object.fromEntries(weights);
   const score = async (role: 'trained' | 'unseen'): Promise<{ psnr: number; ssim: number; rows: Uint8Array[] }> => {
@@ -165,7 +183,8 @@ async function validate(
 async function save(config: VaeTraining, weights: ReadonlyMap<string, Value>, folder: string): Promise<void> {
   const target = path.join(folder, 'vae');
   await mkdir(target, { recursive: true });
-  const tensors = [...weights].map(([name, value]) => ({
+  const stored = [...weights].filter(([name]) => isStored(name));
+  const tensors = stored.map(([name, value]) => ({
     name: checkpointName('vae', name),
     dtype: 'F16' as const,
     shape: [...value.shape],

@@ -16,7 +16,8 @@ export function wornPicture(
   { width, height }: { width: number; height: number },
   random: Random,
 ): Uint8Array {
-  const soft = random.uniform() < 0.7 ? blurred(pixels, { width, height }, random.between(BLUR.low, BLUR.high)) : pixels;
+  const soft =
+    random.uniform() < 0.7 ? blurred(pixels, { width, height }, random.between(BLUR.low, BLUR.high)) : pixels;
   const noise = random.uniform() < 0.5 ? random.between(0, NOISE) : 0;
   // The sum of two uniform numbers in [-1, 1] has variance 2 / 3.
   const reach = noise * Math.sqrt(1.5);
@@ -31,7 +32,11 @@ export function wornPicture(
 }
 
 /** Gaussian blur, rows and then columns; edges are continued. */
-function blurred(pixels: Uint8Array, { width, height }: { width: number; height: number }, deviation: number): Float32Array {
+function blurred(
+  pixels: Uint8Array,
+  { width, height }: { width: number; height: number },
+  deviation: number,
+): Float32Array {
   const reach = Math.ceil(2 * deviation);
   const taps = Array.from({ length: 2 * reach + 1 }, (_, i) => Math.exp(-(((i - reach) / deviation) ** 2) / 2));
   const total = taps.reduce((a, b) => a + b);

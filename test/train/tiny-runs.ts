@@ -48,6 +48,17 @@ export const vaeConfig = (root: string) => ({
   ],
 });
 
+/** Two steps of a classifier on crops and whole frames. */
+export const featuresConfig = (root: string) => ({
+  ...shared(root),
+  stage: 'features',
+  name: 'features',
+  steps: 2,
+  model: { widths: [4, 4, 4, 8, 8], blocks: [0, 0, 0, 0, 1], num_groups: 2, features: 6 },
+  buckets: [{ crop: 32, batch: 3 }, { batch: 1 }],
+  groups: [{ pattern: '.', optimizer: 'adamw', lr: 0.002 }],
+});
+
 /** Two steps on six stills, with a grid at the end; needs the VAE run above. */
 export const ditConfig = (root: string) => ({
   ...shared(root),
