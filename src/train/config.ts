@@ -3,6 +3,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import * as z from 'zod';
+import { ASPECTS, type Aspect } from '../data/scene.ts';
 import { inputError } from '../errors.ts';
 
 const positive = z.number().positive();
@@ -10,6 +11,12 @@ const count = z.int().positive();
 const decayRate = z.number().min(0).lt(1);
 /** The VAE codes chunks of 17 frames, or single pictures. */
 const chunk = z.int().refine((frames) => frames === 1 || frames === 17, 'must be 1 or 17, one chunk of the VAE');
+
+/** Clips of several chunks are coded chunk by chunk. */
+const clipLength = z
+  .int()
+  .refine((frames) => frames === 1 || (frames > 0 && frames % 17 === 0), 'must be 1 or a multiple of 17');
+const aspect = z.enum(Object.keys(ASPECTS) as [Aspect, ...Aspect[]]).default('square');
 
 const isPattern = (text: string): boolean => {
   try {
@@ -100,6 +107,8 @@ const vaeSchema = z.strictObject({
       scales: z.array(z.number().nonnegative()).default([1, 0.5, 0.5]),
       /** L1 between neighbouring pixels' differences. */
       gradient: z.number().nonnegative().default(0.5),
+      /** L1 between neighbouring frames' differences. */
+      temporal: z.number().nonnegative().default(0),
       /** Mean KL over latents. */
       kl: z.number().nonnegative().default(1e-4),
     })
@@ -137,7 +146,9 @@ const ditSchema = z.strictObject({
   buckets: z
     .array(
       z.strictObject({
-        frames: chunk,
+        frames: clipLength,
+        aspect,
+        /** With `balance`, the most: fewer where its aim holds no more. */
         batch: count,
         weight: positive.default(1),
         /** Distinct clips encoded for this shape. */
@@ -146,6 +157,20 @@ const ditSchema = z.strictObject({
       }),
     )
     .min(1),
+  /**
+   * One shape of clips a step, drawn by the buckets' weights, and stills in whole batches filled into the cheapest steps of a
+   * window; without it every step takes a batch of every bucket. Needs one bucket of stills, and a weight for its samples.
+   */
+  balance: z
+    .strictObject({
+      /** Arithmetic that a step's clips aim at, forward and backward. */
+      gflops: positive,
+      /** Stills for each clip. */
+      stills: z.number().nonnegative(),
+      /** Steps balanced together. */
+      window: count.default(8),
+    })
+    .optional(),
   /** Steps between grids of generated clips; none where absent. */
   sampleSteps: count.optional(),
   captionDrop: z.number().min(0).max(1).default(0.1),

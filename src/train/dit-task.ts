@@ -18,6 +18,7 @@ import { stepLlm } from '../text/step-llm.ts';
 import { openComponent } from '../weights/checkpoint.ts';
 import type { DitTraining } from './config.ts';
 import { replaceFolder, writingErrors } from './disk.ts';
+import { type BalancedBuckets, balancedBuckets } from './dit-balance.ts';
 import { batchOf, tokensOf } from './dit-batch.ts';
 import { drawSamples } from './dit-samples.ts';
 import type { Bucket } from './gradients.ts';
@@ -27,8 +28,8 @@ import { checkVocabularies, JOINT_COMPONENTS, type JointConfigs, prepareFolder, 
 import { initialValues, loadValues } from './parameters.ts';
 import type { Task, Weights } from './trainer.ts';
 
-/** Held-out latents score the run; their clips come from a seed of their own. */
-const VALIDATION = { seed: 4242, batch: 10, batches: 6 } as const;
+/** Held-out latents score the run, in bins of time; their clips come from a seed of their own. */
+const VALIDATION = { seed: 4242, batch: 6, batches: 10, bins: 5 } as const;
 
 /** Configs, tokenizers and start weights of a denoiser run; latents are made when its buckets are asked for. */
 export async function ditTask(config: DitTraining, options: { device: Device; show: Show }): Promise<Task> {
@@ -44,6 +45,7 @@ export async function ditTask(config: DitTraining, options: { device: Device; sh
 
   let data: TrainingData | undefined;
   let validation: Executable<'loss'> | undefined;
+  let balanced: BalancedBuckets | undefined;
   const trainingData = (): TrainingData => {
     if (data === undefined) throw internalError('dit task', 'buckets come first');
     return data;
@@ -61,18 +63,25 @@ export async function ditTask(config: DitTraining, options: { device: Device; sh
     async buckets(signal) {
       data = await makeData(config, { ...options, world, longest, signal });
       const { sets } = data;
-      return config.buckets.map(({ batch, frames, weight }, i): Bucket => {
+      const shapes = sets.map(({ shape }) => shape);
+      balanced =
+        config.balance && balancedBuckets(config.buckets, { ...config, balance: config.balance, shapes, configs });
+      return config.buckets.map(({ frames, aspect, ...bucket }, i): Bucket => {
         const set = sets[i]!;
+        const batch = balanced?.batches[i] ?? bucket.batch;
+        const weight = balanced ? batch : bucket.weight;
+        const slots = balanced?.most ?? config.accumulate;
         const draw = batchOf(set, { config, bucket: i, batch, tokenize });
         return {
-          name: `${frames}`,
+          name: aspect === 'square' ? `${frames}` : `${frames} ${aspect}`,
           weight,
           samples: batch,
           ...flowLoss(network, { batch, shape: set.shape, config }),
-          batch: (step: number, micro: number) => draw(step * config.accumulate + micro, false),
+          batch: (step: number, micro: number) => draw(step * slots + micro),
         };
       });
     },
+    passes: () => balanced?.passes,
     async validate(weights) {
       const { held } = trainingData();
       const { batch, batches } = VALIDATION;
@@ -82,12 +91,16 @@ export async function ditTask(config: DitTraining, options: { device: Device; sh
       }
       const draw = batchOf(held, { config, bucket: config.buckets.indexOf(longest), batch, tokenize });
       const feeds = Object.fromEntries(weights);
-      let total = 0;
+      const bins = new Array<number>(VALIDATION.bins).fill(0);
       for (let i = 0; i < batches; i++) {
-        const { loss } = await validation.run({ ...feeds, ...draw(i, true) });
-        total += floats(loss)[0]! / batches;
+        const bin = i % bins.length;
+        const { loss } = await validation.run({ ...feeds, ...draw(i, { bin, of: bins.length }) });
+        bins[bin]! += (floats(loss)[0]! * bins.length) / batches;
       }
-      return { score: -total, figures: { loss: total } };
+      const total = bins.reduce((sum, loss) => sum + loss, 0) / bins.length;
+      const edge = (bin: number): string => (bin / bins.length).toFixed(1);
+      const byTime = bins.map((loss, bin) => [`loss t ${edge(bin)}-${edge(bin + 1)}`, loss] as const);
+      return { score: -total, figures: { loss: total, ...Object.fromEntries(byTime) } };
     },
     ...(sampleSteps !== undefined && {
       samples: {
@@ -122,20 +135,23 @@ type DataOptions = {
 
 async function makeData(config: DitTraining, options: DataOptions): Promise<TrainingData> {
   const { show, longest, ...rest } = options;
-  const load = (frames: number, clips: number, seed: number): Promise<LatentSet> =>
+  type Kind = Pick<DitTraining['buckets'][number], 'frames' | 'aspect' | 'clips'>;
+  const load = ({ frames, aspect, clips }: Kind, seed: number): Promise<LatentSet> =>
     latentSet({
       ...rest,
       vae: config.vae,
       folder: config.latents,
       threads: config.threads,
       frames,
+      aspect,
       clips,
       seed,
-      onProgress: (done, total) => show(`latents of ${frames} frames: ${done} of ${total} clips`, done === total),
+      onProgress: (done, total) =>
+        show(`latents of ${frames} frames, ${aspect}: ${done} of ${total} clips`, done === total),
     });
   const sets: LatentSet[] = [];
-  for (const { frames, clips } of config.buckets) sets.push(await load(frames, clips, config.seed));
-  const held = await load(longest.frames, VALIDATION.batch * VALIDATION.batches, VALIDATION.seed);
+  for (const bucket of config.buckets) sets.push(await load(bucket, config.seed));
+  const held = await load({ ...longest, clips: VALIDATION.batch * VALIDATION.batches }, VALIDATION.seed);
   const statistics = channelStatistics(sets);
   for (const set of [...sets, held]) normalise(set, statistics);
   return { sets, held, statistics };
