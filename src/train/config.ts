@@ -127,56 +127,68 @@ const density = z.discriminatedUnion('kind', [
   }),
 ]);
 
-const ditSchema = z.strictObject({
-  ...shared,
-  stage: z.literal('dit'),
-  /** Model directory whose trained VAE makes the latents. */
-  vae: z.string(),
-  /** Model directory to start from: text encoders, denoiser, tokenizers. Fresh ones of `model` where absent. */
-  start: z.string().optional(),
-  model: z.strictObject({
-    transformer: z.looseObject({}),
-    step_llm: z.looseObject({}),
-    hunyuan_clip: z.looseObject({}),
-    /** Positions that the CLIP slot has, all attended. */
-    clipTokens: count,
-  }),
-  /** Latents are made once and kept here. */
-  latents: z.string(),
-  buckets: z
-    .array(
-      z.strictObject({
-        frames: clipLength,
-        aspect,
-        /** With `balance`, the most: fewer where its aim holds no more. */
-        batch: count,
-        weight: positive.default(1),
-        /** Distinct clips encoded for this shape. */
-        clips: count,
-        density: density.prefault({ kind: 'logit-normal' }),
-      }),
-    )
-    .min(1),
-  /**
-   * One shape of clips a step, drawn by the buckets' weights, and stills in whole batches filled into the cheapest steps of a
-   * window; without it every step takes a batch of every bucket. Needs one bucket of stills, and a weight for its samples.
-   */
-  balance: z
-    .strictObject({
-      /** Arithmetic that a step's clips aim at, forward and backward. */
-      gflops: positive,
-      /** Stills for each clip. */
-      stills: z.number().nonnegative(),
-      /** Steps balanced together. */
-      window: count.default(8),
-    })
-    .optional(),
-  /** Steps between grids of generated clips; none where absent. */
-  sampleSteps: count.optional(),
-  captionDrop: z.number().min(0).max(1).default(0.1),
-  /** Step-LLM tokens of a caption that training sees; longer ones are cut. */
-  textTokens: count.default(32),
-});
+const ditSchema = z
+  .strictObject({
+    ...shared,
+    stage: z.literal('dit'),
+    /** Model directory whose trained VAE makes the latents. */
+    vae: z.string(),
+    /** Model directory to start from: text encoders, denoiser, tokenizers. Fresh ones of `model` where absent. */
+    start: z.string().optional(),
+    model: z.strictObject({
+      transformer: z.looseObject({}),
+      step_llm: z.looseObject({}),
+      hunyuan_clip: z.looseObject({}),
+      /** Positions that the CLIP slot has, all attended. */
+      clipTokens: count,
+    }),
+    /** Latents are made once and kept here. */
+    latents: z.string(),
+    buckets: z
+      .array(
+        z.strictObject({
+          frames: clipLength,
+          aspect,
+          /** With `balance`, the most: fewer where its aim holds no more. */
+          batch: count,
+          weight: positive.default(1),
+          /** Distinct clips encoded for this shape. */
+          clips: count,
+          density: density.prefault({ kind: 'logit-normal' }),
+        }),
+      )
+      .min(1),
+    /**
+     * One shape of clips a step, drawn by the buckets' weights, and stills in whole batches filled into the cheapest steps of a
+     * window; without it every step takes a batch of every bucket. Needs one bucket of stills, and a weight for its samples.
+     */
+    balance: z
+      .strictObject({
+        /** Arithmetic that a step's clips aim at, forward and backward. */
+        gflops: positive,
+        /** Stills for each clip. */
+        stills: z.number().nonnegative(),
+        /** Steps balanced together. */
+        window: count.default(8),
+      })
+      .optional(),
+    /** Held-out clips that score the run, tens of them. */
+    validationClips: count.multipleOf(10).default(60),
+    /** Steps between grids of generated clips; none where absent. */
+    sampleSteps: count.optional(),
+    captionDrop: z.number().min(0).max(1).default(0.1),
+    /** Step-LLM tokens of a caption that training sees; longer ones are cut. */
+    textTokens: count.default(32),
+  })
+  .refine(({ balance, buckets }) => balance === undefined || canBalance(buckets), {
+    path: ['balance'],
+    message: 'needs one bucket of stills, and buckets of clips',
+  });
+
+function canBalance(buckets: readonly { frames: number }[]): boolean {
+  const stills = buckets.filter(({ frames }) => frames === 1).length;
+  return stills === 1 && buckets.length > 1;
+}
 
 export type GroupConfig = z.output<typeof group>;
 export type ScheduleConfig = z.output<typeof schedule>;

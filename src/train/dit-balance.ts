@@ -2,7 +2,6 @@
  * The denoiser's buckets under `balance`: their batches by arithmetic, and which of them run in each step.
  * Knows what a velocity costs; the plan itself is balance.ts's.
  */
-import { inputError } from '../errors.ts';
 import { velocityFlops } from '../machine/graph-flops.ts';
 import { balancedSteps, coarseBatch } from './balance.ts';
 import type { DitTraining } from './config.ts';
@@ -27,18 +26,11 @@ type Parts = Pick<DitTraining, 'seed' | 'textTokens' | 'model'> & {
 /** The backward pass costs about twice the forward one. */
 const TRAINING_FACTOR = 3;
 
-/** @throws input error where there is not exactly one bucket of stills and one of clips at least. */
+/** There must be one bucket of stills and one of clips at least, which the config's check makes sure of. */
 export function balancedBuckets(buckets: DitTraining['buckets'], parts: Parts): BalancedBuckets {
   const { balance, shapes, configs, seed, textTokens, model } = parts;
-  const stills = buckets.flatMap(({ frames }, i) => (frames === 1 ? [i] : []));
+  const still = buckets.findIndex(({ frames }) => frames === 1);
   const clips = buckets.flatMap(({ frames }, i) => (frames === 1 ? [] : [i]));
-  const [still] = stills;
-  if (still === undefined || stills.length > 1 || clips.length === 0)
-    throw inputError(
-      'train',
-      'balance needs one bucket of stills and buckets of clips',
-      `${stills.length} and ${clips.length}`,
-    );
   const costs = shapes.map((shape) => {
     const [frames, channels, height, width] = shape as readonly [number, number, number, number];
     const text = { llm: textTokens, clip: model.clipTokens };

@@ -29,7 +29,7 @@ import { initialValues, loadValues } from './parameters.ts';
 import type { Task, Weights } from './trainer.ts';
 
 /** Held-out latents score the run, in bins of time; their clips come from a seed of their own. */
-const VALIDATION = { seed: 4242, batch: 6, batches: 10, bins: 5 } as const;
+const VALIDATION = { seed: 4242, batches: 10, bins: 5 } as const;
 
 /** Configs, tokenizers and start weights of a denoiser run; latents are made when its buckets are asked for. */
 export async function ditTask(config: DitTraining, options: { device: Device; show: Show }): Promise<Task> {
@@ -84,7 +84,8 @@ export async function ditTask(config: DitTraining, options: { device: Device; sh
     passes: () => balanced?.passes,
     async validate(weights) {
       const { held } = trainingData();
-      const { batch, batches } = VALIDATION;
+      const { batches } = VALIDATION;
+      const batch = config.validationClips / batches;
       if (validation === undefined) {
         const { losses } = flowLoss(jointNetwork(new Scope(), configs), { batch, shape: held.shape, config });
         validation = await compile({ loss: losses.loss }, { device, threads: config.threads });
@@ -151,7 +152,7 @@ async function makeData(config: DitTraining, options: DataOptions): Promise<Trai
     });
   const sets: LatentSet[] = [];
   for (const bucket of config.buckets) sets.push(await load(bucket, config.seed));
-  const held = await load({ ...longest, clips: VALIDATION.batch * VALIDATION.batches }, VALIDATION.seed);
+  const held = await load({ ...longest, clips: config.validationClips }, VALIDATION.seed);
   const statistics = channelStatistics(sets);
   for (const set of [...sets, held]) normalise(set, statistics);
   return { sets, held, statistics };
