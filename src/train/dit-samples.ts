@@ -10,10 +10,11 @@ import { euler } from '../diffusion/euler.ts';
 import { guided } from '../diffusion/guidance.ts';
 import { gaussian } from '../diffusion/noise.ts';
 import { schedule } from '../diffusion/schedule.ts';
+import { latentLength, latentShape } from '../latents.ts';
 import { loadPipeline, type Pipeline } from '../pipeline.ts';
 import { presetOf } from '../presets.ts';
 import type { Device } from '../runtime/device.ts';
-import { CHUNK_FRAMES, CHUNK_LATENTS } from '../vae/config.ts';
+import { CHUNK_FRAMES } from '../vae/config.ts';
 import { contactSheet } from '../video/contact-sheet.ts';
 import { framesFromDecoded } from '../video/pixels.ts';
 import { PICTURE } from './clip-pixels.ts';
@@ -69,14 +70,8 @@ async function makeClip(
   { caption, frames, seed }: { caption: string; frames: number; seed: number },
 ): Promise<Uint8Array[]> {
   const { guidanceScale, timeShift, negativePrompt } = pipeline.preset;
-  const side = PICTURE / 16;
-  const shape = {
-    frames: frames === 1 ? 1 : (frames / CHUNK_FRAMES) * CHUNK_LATENTS,
-    channels: pipeline.latentChannels,
-    height: side,
-    width: side,
-  };
-  let latents = gaussian({ seed, length: shape.frames * shape.channels * side * side });
+  const shape = latentShape({ frames, height: PICTURE, width: PICTURE }, pipeline.latentChannels);
+  let latents = gaussian({ seed, length: latentLength(shape) });
   const text = await pipeline.encodeText([caption, negativePrompt]);
   const velocity = guided((x, batch, t) => pipeline.velocity({ latents: x, batch, shape, t, text }), guidanceScale);
   for await (const step of euler({ velocity, latents, times: schedule({ steps: GRID.steps, timeShift }) }))

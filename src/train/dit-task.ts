@@ -7,6 +7,7 @@ import { loadWorld, type World } from '../data/world.ts';
 import { ditVelocity } from '../dit/model.ts';
 import { TIMESTEP_CHANNELS } from '../dit/timestep.ts';
 import { internalError } from '../errors.ts';
+import { latentShape } from '../latents.ts';
 import { Scope } from '../nn/scope.ts';
 import { loadTokenizers } from '../prompt/tokenize.ts';
 import { compile, type Executable } from '../runtime/compile.ts';
@@ -136,8 +137,7 @@ type DataOptions = {
 
 async function makeData(config: DitTraining, options: DataOptions): Promise<TrainingData> {
   const { show, longest, ...rest } = options;
-  type Kind = Pick<DitTraining['buckets'][number], 'frames' | 'aspect' | 'clips'>;
-  const load = ({ frames, aspect, clips }: Kind, seed: number): Promise<LatentSet> =>
+  const load = ({ frames, aspect, clips }: ClipKind, seed: number): Promise<LatentSet> =>
     latentSet({
       ...rest,
       vae: config.vae,
@@ -150,12 +150,33 @@ async function makeData(config: DitTraining, options: DataOptions): Promise<Trai
       onProgress: (done, total) =>
         show(`latents of ${frames} frames, ${aspect}: ${done} of ${total} clips`, done === total),
     });
+  // Longest first: a shorter bucket of no more clips takes their beginnings, which are clips of its own.
+  const order = config.buckets.map((_, i) => i).sort((a, b) => config.buckets[b]!.frames - config.buckets[a]!.frames);
   const sets: LatentSet[] = [];
-  for (const bucket of config.buckets) sets.push(await load(bucket, config.seed));
+  for (const i of order) {
+    const bucket = config.buckets[i]!;
+    const longer = order.find((k) => sets[k] && isLongerOf(config.buckets[k]!, bucket));
+    sets[i] = longer === undefined ? await load(bucket, config.seed) : beginningsOf(sets[longer]!, bucket);
+  }
   const held = await load({ ...longest, clips: config.validationClips }, VALIDATION.seed);
   const statistics = channelStatistics(sets);
   for (const set of [...sets, held]) normalise(set, statistics);
   return { sets, held, statistics };
+}
+
+type ClipKind = Pick<DitTraining['buckets'][number], 'frames' | 'aspect' | 'clips'>;
+
+const isLongerOf = (one: ClipKind, other: ClipKind): boolean =>
+  one.aspect === other.aspect && one.frames > other.frames && one.clips >= other.clips;
+
+/** The first chunks of the first clips; of a clip that is one picture long, its first latent frame, which codes that picture alone. */
+function beginningsOf({ latents, captions, shape }: LatentSet, { frames, clips }: ClipKind): LatentSet {
+  const [long, channels, height, width] = shape as readonly [number, number, number, number];
+  const kept = latentShape({ frames, height: 16 * height, width: 16 * width }, channels).frames;
+  const size = channels * height * width;
+  const out = new Float32Array(clips * kept * size);
+  for (let i = 0; i < clips; i++) out.set(latents.subarray(i * long * size, (i * long + kept) * size), i * kept * size);
+  return { latents: out, captions: captions.slice(0, clips), shape: [kept, channels, height, width] };
 }
 
 type Network = (inputs: Inputs, keep: (features: Tensor) => void) => Tensor;
