@@ -18,6 +18,21 @@ const clipLength = z
   .refine((frames) => frames === 1 || (frames > 0 && frames % 17 === 0), 'must be 1 or a multiple of 17');
 const aspect = z.enum(Object.keys(ASPECTS) as [Aspect, ...Aspect[]]).default('square');
 
+const share = z.number().min(0).max(1);
+const sceneChoice = z
+  .strictObject({
+    /** Shares of gradients, sceneries, camera moves over sceneries, two subjects, and slow or fast motions. */
+    mix: z
+      .strictObject({ gradients: share, sceneries: share, cameras: share, pairs: share, speeds: share })
+      .partial()
+      .optional(),
+    /** Filtered: subjects that stay inside the picture only. */
+    inside: z.boolean().default(false),
+    /** Every pair of subject and motion equally often. */
+    balanced: z.boolean().default(false),
+  })
+  .prefault({});
+
 const isPattern = (text: string): boolean => {
   try {
     return new RegExp(text) !== undefined;
@@ -152,6 +167,8 @@ const ditSchema = z
           /** With `balance`, the most: fewer where its aim holds no more. */
           batch: count,
           weight: positive.default(1),
+          /** What the clips show; as in the world's own mix unless told. */
+          scenes: sceneChoice,
           /** Distinct clips encoded for this shape. */
           clips: count,
           density: density.prefault({ kind: 'logit-normal' }),
@@ -190,6 +207,7 @@ function canBalance(buckets: readonly { frames: number }[]): boolean {
   return stills === 1 && buckets.length > 1;
 }
 
+export type SceneChoice = z.output<typeof sceneChoice>;
 export type GroupConfig = z.output<typeof group>;
 export type ScheduleConfig = z.output<typeof schedule>;
 export type VaeTraining = z.output<typeof vaeSchema>;

@@ -137,7 +137,7 @@ type DataOptions = {
 
 async function makeData(config: DitTraining, options: DataOptions): Promise<TrainingData> {
   const { show, longest, ...rest } = options;
-  const load = ({ frames, aspect, clips }: ClipKind, seed: number): Promise<LatentSet> =>
+  const load = ({ frames, aspect, scenes, clips }: ClipKind, seed: number): Promise<LatentSet> =>
     latentSet({
       ...rest,
       vae: config.vae,
@@ -145,6 +145,7 @@ async function makeData(config: DitTraining, options: DataOptions): Promise<Trai
       threads: config.threads,
       frames,
       aspect,
+      scenes,
       clips,
       seed,
       onProgress: (done, total) =>
@@ -164,10 +165,13 @@ async function makeData(config: DitTraining, options: DataOptions): Promise<Trai
   return { sets, held, statistics };
 }
 
-type ClipKind = Pick<DitTraining['buckets'][number], 'frames' | 'aspect' | 'clips'>;
+type ClipKind = Pick<DitTraining['buckets'][number], 'frames' | 'aspect' | 'scenes' | 'clips'>;
 
 const isLongerOf = (one: ClipKind, other: ClipKind): boolean =>
-  one.aspect === other.aspect && one.frames > other.frames && one.clips >= other.clips;
+  one.aspect === other.aspect &&
+  JSON.stringify(one.scenes) === JSON.stringify(other.scenes) &&
+  one.frames > other.frames &&
+  one.clips >= other.clips;
 
 /** The first chunks of the first clips; of a clip that is one picture long, its first latent frame, which codes that picture alone. */
 function beginningsOf({ latents, captions, shape }: LatentSet, { frames, clips }: ClipKind): LatentSet {

@@ -24,6 +24,7 @@ import { openComponent } from '../weights/checkpoint.ts';
 import { openSafetensors, writeSafetensors } from '../weights/safetensors.ts';
 import { storedWeights } from '../weights/stored-weights.ts';
 import { clipsToPixels } from './clip-pixels.ts';
+import type { SceneChoice } from './config.ts';
 import { writingErrors } from './disk.ts';
 
 /** Means of the posterior, before normalisation: [clips, F, z, h, w] flat, and each clip's captions. */
@@ -42,6 +43,7 @@ export type LatentOptions = {
   /** 1, or whole chunks of 17. */
   readonly frames: number;
   readonly aspect: Aspect;
+  readonly scenes: SceneChoice;
   readonly clips: number;
   readonly seed: number;
   readonly device: Device;
@@ -90,8 +92,10 @@ export async function latentSet(options: LatentOptions): Promise<LatentSet> {
   return { latents, captions, shape: encode.shape };
 }
 
-const partFile = ({ folder, frames, aspect, seed }: LatentOptions, part: number): string => {
-  const shape = aspect === 'square' ? `${frames}` : `${frames}-${aspect}`;
+const partFile = ({ folder, frames, aspect, scenes, seed }: LatentOptions, part: number): string => {
+  const { inside, balanced, mix } = scenes;
+  const chosen = inside || balanced || mix ? sha256(JSON.stringify([inside, balanced, mix])).slice(0, 8) : undefined;
+  const shape = [frames, ...(aspect === 'square' ? [] : [aspect]), ...(chosen ? [chosen] : [])].join('-');
   return path.join(folder, `clips-${shape}-seed${seed}-${String(part).padStart(4, '0')}.safetensors`);
 };
 
@@ -129,8 +133,12 @@ async function readPart(file: string, made: Ingredients, length: number): Promis
   }
 }
 
-function samplerOf({ world, seed, frames, aspect }: LatentOptions) {
-  return clipSampler({ world, seed, frames: frames === 1 ? 17 : frames, stills: frames === 1, scenes: { aspect } });
+function samplerOf({ world, seed, frames, aspect, scenes }: LatentOptions) {
+  const { inside, balanced, mix } = scenes;
+  return clipSampler({
+    ...{ world, seed, balanced, frames: frames === 1 ? CHUNK_FRAMES : frames, stills: frames === 1 },
+    scenes: { aspect, inside, ...(mix && { mix }) },
+  });
 }
 
 async function encoderOf(options: LatentOptions) {
