@@ -56,10 +56,10 @@ export async function createOpponent(
   return {
     async step(weights, { step, rate }) {
       if (step <= start) return undefined;
-      const { figures, norm } = await gradients.accumulate(weights, step - 1);
+      const { figures, norm, flops } = await gradients.accumulate(weights, step - 1);
       await optimizer.step({ rate, clip: Math.min(1, clip / norm), step: step - start });
       const named = Object.entries({ ...figures, gradientNorm: norm }).map(([name, x]) => [`adversary.${name}`, x]);
-      return { figures: Object.fromEntries(named), flops: gradients.flops + optimizer.flops };
+      return { figures: Object.fromEntries(named), flops: flops + optimizer.flops };
     },
     async dispose() {
       await Promise.all([gradients.dispose(), optimizer.dispose()]);

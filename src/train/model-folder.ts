@@ -30,6 +30,10 @@ const FILE: Readonly<Record<JointComponent, string>> = {
   hunyuan_clip: 'model.safetensors',
 };
 
+/** Where a model folder keeps the weights of a component. */
+export const weightsFile = (folder: string, component: JointComponent): string =>
+  path.join(componentFolder(folder, component), FILE[component]);
+
 /** Builds tokenizers and writes every config into `folder`; vocabulary sizes come from the captions. */
 export async function prepareFolder(folder: string, config: DitTraining, world: World): Promise<JointConfigs> {
   const captions = allCaptionText(world);
@@ -103,7 +107,7 @@ export async function saveFolder(
           ]
         : [],
     );
-    await writeSafetensors(path.join(folder, FILE[component]), tensors, { format: 'pt' });
+    await writeSafetensors(weightsFile(target, component), tensors, { format: 'pt' });
   }
   await copyFolder(
     path.join(parts.prepared, 'hunyuan_clip', 'tokenizer'),

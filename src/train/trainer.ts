@@ -14,7 +14,7 @@ import { type Adversary, createOpponent, opposedParameters } from './adversary.t
 import { hasState, type Position, restoreState, saveState } from './checkpoint.ts';
 import type { TrainingConfig } from './config.ts';
 import { writingErrors } from './disk.ts';
-import { type Bucket, createGradients } from './gradients.ts';
+import { type Bucket, createGradients, type Passes } from './gradients.ts';
 import type { Metrics } from './metrics.ts';
 import { createOptimizer } from './optimizer.ts';
 import { trainedParameters } from './parameters.ts';
@@ -29,6 +29,8 @@ export type Task = {
   readonly values: Map<string, Value>;
   /** Loss graphs and data; asked for once everything that can be wrong with the run has been checked. */
   buckets(signal: AbortSignal | undefined): Promise<readonly Bucket[]>;
+  /** Known once the buckets are; every bucket runs alike where absent. */
+  passes?(): Passes | undefined;
   /** Score to maximise on held-out data, with figures to report and perhaps pictures written into `folder`. */
   validate(weights: Weights, folder: string, step: number): Promise<{ score: number; figures: Record<string, number> }>;
   /** Draws what the model makes now into `folder`, every so many steps. */
@@ -70,7 +72,17 @@ export async function train(task: Task, config: TrainingConfig, options: RunOpti
   const { tensors } = task;
   const { accumulate, recompute } = config;
   const buckets = await task.buckets(signal);
-  const gradients = await createGradients({ buckets, tensors, parameters, accumulate, recompute, device, threads });
+  const passes = task.passes?.();
+  const gradients = await createGradients({
+    buckets,
+    passes,
+    tensors,
+    parameters,
+    accumulate,
+    recompute,
+    device,
+    threads,
+  });
   const optimizer = await createOptimizer(parameters, { device, averageDecay: config.ema, threads });
   const opponent = task.adversary && (await createOpponent(task.adversary, opposed!, { ...config, device }));
   const weights: Values = Object.fromEntries(state.values);
@@ -105,7 +117,7 @@ export async function train(task: Task, config: TrainingConfig, options: RunOpti
   metrics.begin(position.step);
   try {
     while (step < steps && !signal?.aborted) {
-      const { figures, norm, samples } = await gradients.accumulate(weights, step);
+      const { figures, norm, samples, flops } = await gradients.accumulate(weights, step);
       requireFinite('loss', figures['loss'], { step: step + 1, folder });
       requireFinite('gradient norm', norm, { step: step + 1, folder });
       const rate = learningRateFactor(step, steps, config.schedule);
@@ -113,9 +125,17 @@ export async function train(task: Task, config: TrainingConfig, options: RunOpti
       await optimizer.step({ rate, clip: Math.min(1, config.clip / norm), step });
       const against = await opponent?.step(weights, { step, rate });
       if (against) requireFinite('adversary loss', against.figures['adversary.loss'], { step, folder });
-      const flops = gradients.flops + optimizer.flops + (against?.flops ?? 0);
-      const shown = { ...figures, ...against?.figures };
-      metrics.step({ step, steps, seconds: seconds(), samples, flops, rate, gradientNorm: norm, ...shown });
+      metrics.step({
+        step,
+        steps,
+        seconds: seconds(),
+        samples,
+        flops: flops + optimizer.flops + (against?.flops ?? 0),
+        rate,
+        gradientNorm: norm,
+        ...figures,
+        ...against?.figures,
+      });
       const isLast = step === steps;
       if (step % config.validateSteps === 0 || isLast) await aside(validate);
       const { samples: drawn } = task;

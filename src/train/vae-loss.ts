@@ -45,11 +45,11 @@ export function gradientL1(reconstruction: Tensor, pixels: Tensor): Tensor {
   return add(difference(2), difference(3));
 }
 
-/** L1 between the changes from frame to frame, where there are several: [B, T, 3, H, W]. */
-export function temporalL1(reconstruction: Tensor, pixels: Tensor): Tensor | undefined {
+/** L1 between the differences of neighbouring frames: flicker, and images doubled where something moves. 0 for stills. */
+export function temporalL1(reconstruction: Tensor, pixels: Tensor): Tensor {
   const error = sub(reconstruction, pixels);
   const frames = error.shape[1] as number;
-  if (frames === 1) return undefined;
+  if (frames === 1) return mean(mul(error, 0));
   return mean(abs(sub(slice(error, 1, 1, frames), slice(error, 1, 0, frames - 1))));
 }
 

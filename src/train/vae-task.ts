@@ -90,12 +90,11 @@ function bucket(parts: {
   const reconstruction = decode(samplePosterior(moments, noise), keep);
   const kl = mul(klDivergence(moments), batch / sizeOf(noise.shape));
   const terms = parts.terms.map((term) => term({ index, reconstruction, pixels }));
-  const temporal = config.loss.temporal > 0 ? temporalL1(reconstruction, pixels) : undefined;
   const loss = [
     multiscaleL1(reconstruction, pixels, config.loss.scales),
     mul(gradientL1(reconstruction, pixels), config.loss.gradient),
+    ...(frames > 1 && config.loss.temporal > 0 ? [mul(temporalL1(reconstruction, pixels), config.loss.temporal)] : []),
     mul(kl, config.loss.kl),
-    ...(temporal ? [mul(temporal, config.loss.temporal)] : []),
     ...terms.map(({ weighted }) => weighted),
   ].reduce((a, b) => add(a, b));
   const sampler = clipSampler({

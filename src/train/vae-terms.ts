@@ -68,9 +68,9 @@ export function adversarialTerm(
     const made = { made: pairs(videos.reconstruction), real: pairs(videos.pixels) };
     const figure = generatorLoss(judge(made.made));
     const weight = input('adversarial:weight', []);
-    const { weight: share, batch } = buckets[videos.index]!;
+    const { weight: share, batch, frames } = buckets[videos.index]!;
     const kept = new Map<number, Values>();
-    opposing.push(opposingBucket(judge, { shape: made.real.shape, share, batch, kept }));
+    opposing.push(opposingBucket(judge, { shape: made.real.shape, share, batch, frames, kept }));
     return {
       name: 'adversarial',
       figure,
@@ -104,12 +104,18 @@ export function weightAt({ weight, start, ramp }: AdversarialConfig, step: numbe
 
 function opposingBucket(
   judge: (pairs: Tensor) => Tensor,
-  options: { shape: readonly number[]; share: number; batch: number; kept: ReadonlyMap<number, Values> },
+  options: {
+    shape: readonly number[];
+    share: number;
+    batch: number;
+    frames: number;
+    kept: ReadonlyMap<number, Values>;
+  },
 ): Bucket {
-  const { shape, share, batch, kept } = options;
+  const { shape, share, batch, frames, kept } = options;
   const [real, made] = [judge(input('real', shape)), judge(input('made', shape))];
   return {
-    name: `${shape[0]}x${shape[2]}`,
+    name: `${frames}x${shape[2]}`,
     weight: share,
     samples: batch,
     losses: { loss: hingeLoss(real, made), gap: sub(generatorLoss(made), generatorLoss(real)) },
