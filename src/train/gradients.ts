@@ -26,6 +26,8 @@ export type StepGradients = {
   /** Global norm of the averaged gradient. */
   readonly norm: number;
   readonly samples: number;
+  /** Time that the step waited for its batches. */
+  readonly dataSeconds: number;
 };
 
 export interface Gradients {
@@ -64,17 +66,21 @@ export async function createGradients(options: GradientOptions): Promise<Gradien
     flops: accumulate * passes.reduce((n, { executable }) => n + flopsOf(executable), 0),
     async accumulate(weights, step) {
       const figures = figureSums(buckets, accumulate);
-      let [norm, isFirst] = [0, true];
+      let [norm, isFirst, waited] = [0, true, 0];
       for (const { bucket, executable } of passes)
         for (let micro = 0; micro < accumulate; micro++) {
-          const results = await executable.run({ ...weights, ...(await bucket.batch(step, micro)) }, into);
+          const asked = performance.now();
+          const batch = await bucket.batch(step, micro);
+          waited += performance.now() - asked;
+          const results = await executable.run({ ...weights, ...batch }, into);
           if (isSingle) norm = floats(results['norm'])[0] as number;
           else addGradients(parameters, results, { share: bucket.weight / total, isFirst });
           isFirst = false;
           figures.add(bucket, results);
         }
       const samples = accumulate * buckets.reduce((n, b) => n + b.samples, 0);
-      return { figures: figures.means, norm: isSingle ? norm : globalNorm(parameters), samples };
+      const dataSeconds = waited / 1000;
+      return { figures: figures.means, norm: isSingle ? norm : globalNorm(parameters), samples, dataSeconds };
     },
     async dispose() {
       await Promise.all(passes.map(({ executable }) => executable.dispose()));
