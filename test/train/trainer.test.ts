@@ -144,7 +144,7 @@ describe('a loss that explodes', () => {
     await train(toyTask(), long(straight), options);
     const run = train(
       exploding((step) => (step >= 24 ? 100 : 1)),
-      long(out),
+      long(out, saving),
       options,
     );
     await expect(run).rejects.toMatchObject({ kind: 'numeric' });
