@@ -17,7 +17,7 @@ export function axis(
   [low, high]: readonly [number, number],
   { kind = 'linear', count = 4, pad = 0 }: { kind?: ScaleKind; count?: number; pad?: number } = {},
 ): Axis {
-  const to = kind === 'log' ? Math.log : (x: number): number => x;
+  const to = kind === 'log' ? (x: number): number => Math.log(Math.max(x, Number.MIN_VALUE)) : (x: number): number => x;
   const from = kind === 'log' ? Math.exp : (x: number): number => x;
   let [start, end] = [to(low), to(high)];
   if (!(end > start)) {

@@ -57,9 +57,9 @@ code { font: 13px/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu San
 .legend li { list-style: none; }
 .legend b { color: var(--ink); margin-left: 6px; }
 .chart small { color: var(--quiet); font-size: 12.5px; font-weight: 400; margin-right: 10px; }
-.plot { position: relative; flex: 1; display: flex; margin: 16px 0 0 46px; padding-bottom: 22px; font-size: 11.5px; color: var(--quiet); font-variant-numeric: tabular-nums; }
-.plot svg { flex: 1; width: 100%; min-height: 172px; height: auto; overflow: visible; }
-.wide .plot svg { min-height: 270px; }
+.plot { position: relative; flex: 1; min-height: 194px; margin: 16px 0 0 46px; font-size: 11.5px; color: var(--quiet); font-variant-numeric: tabular-nums; }
+.plot svg { position: absolute; inset: 0 0 22px; width: 100%; height: calc(100% - 22px); overflow: visible; }
+.wide .plot { min-height: 292px; }
 .y { position: absolute; inset: 0 auto 22px -46px; width: 38px; }
 .y span { position: absolute; right: 0; transform: translateY(50%); line-height: 1; white-space: nowrap; }
 .x { position: absolute; inset: auto 0 0; height: 14px; }
@@ -98,7 +98,7 @@ footer { margin-top: 40px; color: var(--quiet); font-size: 13px; overflow-wrap: 
   h1 { font-size: 25px; }
   .tiles { grid-template-columns: 1fr 1fr; gap: 10px; }
   .tiles dd { font-size: 19px; }
-  .wide .plot svg { min-height: 210px; }
+  .wide .plot { min-height: 232px; }
   th, td { padding: 7px 12px; }
   td small { display: block; margin: 0; }
 }
