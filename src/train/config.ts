@@ -86,6 +86,8 @@ const shared = {
   clip: positive.default(1),
   /** Decay of the moving average of weights, which is what gets validated and saved; none where absent. */
   ema: decayRate.optional(),
+  /** A loss that stays above this many times its running median stops the run. */
+  explodes: z.number().gt(1).default(10),
   schedule: schedule.prefault({}),
   /** Keep block outputs only and compute the rest of the forward pass again in the backward pass: less memory, more work. */
   recompute: z.boolean().default(false),
