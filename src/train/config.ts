@@ -104,6 +104,8 @@ const vaeSchema = z.strictObject({
       kl: z.number().nonnegative().default(1e-4),
     })
     .prefault({}),
+  /** Clips that the map of previews is fitted on whenever weights are saved, seconds of work; 0: no map. */
+  previewClips: z.int().nonnegative().default(32),
   /** Start value of the log-variance, so that noise does not swamp untrained means. */
   logVariance: z.number().default(-6),
 });
