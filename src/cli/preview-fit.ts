@@ -6,7 +6,7 @@ import { modelDirectory } from '../model-directory.ts';
 import type { Command } from './command.ts';
 
 const DEFAULT_CLIPS = 64;
-const MEASURED_CLIPS = 24;
+const MOST_MEASURED = 24;
 
 export const previewFitCommand: Command = {
   name: 'preview-fit',
@@ -25,10 +25,11 @@ export const previewFitCommand: Command = {
     const directory = modelDirectory(model);
     const { loadWorld } = await import('../data/world.ts');
     const { fitPreview } = await import('../train/fit-preview.ts');
-    const options = { world: await loadWorld(String(data)), clips, measure: MEASURED_CLIPS, device: 'cpu' } as const;
+    const measure = Math.min(clips, MOST_MEASURED);
+    const options = { world: await loadWorld(String(data)), clips, measure, device: 'cpu' } as const;
     const { file, psnr } = await fitPreview(directory, options);
     const [first, later] = [psnr!.first, psnr!.later].map((value) => value.toFixed(1));
-    const against = `${MEASURED_CLIPS} held-out clips, averaged to the size of the pictures`;
+    const against = `${measure} held-out clips, averaged to the size of the pictures`;
     world.note(`${first} dB on the first frames of chunks, ${later} dB on the others: ${against}`);
     world.print(file);
     return 0;
