@@ -160,6 +160,8 @@ const vaeSchema = z.strictObject({
     .prefault({}),
   /** Trains the 4x8x8 core alone, its latents of `z_channels` straight behind the mid block; the dual paths stay as they begin. */
   core: z.strictObject({ z_channels: count.default(16) }).optional(),
+  /** Clips that the map of previews is fitted on whenever weights are saved, seconds of work; 0: no map. */
+  previewClips: z.int().nonnegative().default(32),
   /** Start value of the log-variance, so that noise does not swamp untrained means. */
   logVariance: z.number().default(-6),
 });

@@ -22,6 +22,7 @@ import { type Autoencoder, autoencoder, CORE } from './autoencoder.ts';
 import { clipsToPixels, PICTURE } from './clip-pixels.ts';
 import type { VaeTraining } from './config.ts';
 import { replaceFolder, writingErrors } from './disk.ts';
+import { fitPreview } from './fit-preview.ts';
 import type { Bucket } from './gradients.ts';
 import { initialValues, loadValues } from './parameters.ts';
 import type { Task } from './trainer.ts';
@@ -47,7 +48,12 @@ export async function vaeTask(config: VaeTraining, device: Device): Promise<Task
     values,
     buckets: async () => buckets,
     validate: (weights, folder, step) => validate({ config, world, device }, weights, { folder, step }),
-    save: (weights, folder) => replaceFolder(folder, (part) => save(config, weights, part)),
+    save: (weights, folder) =>
+      replaceFolder(folder, async (part) => {
+        await save(config, weights, part);
+        const { previewClips: clips, threads } = config;
+        if (clips > 0 && config.core === undefined) await fitPreview(part, { world, clips, device, threads });
+      }),
     ...(opposed && { adversary: opposed.adversary() }),
   };
 }
