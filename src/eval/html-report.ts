@@ -36,17 +36,14 @@ export async function writeHtmlReport(file: string, report: EvaluationReport, gr
       notes(frechetNotes(report)),
     ),
     section('How steady they are', tableOf(measuresTable(report))),
-    section(
-      'Kind by kind',
-      ...KINDS.map((kind) => tableOf(kindsTable(report, kind), { shares: true, title: `By ${kind}` })),
-    ),
+    section('Clips, the first seeds in order, none chosen', ...figures),
+    section('Kind by kind', ...KINDS.map((kind) => folded(`By ${kind}`, kindsTable(report, kind)))),
     section(
       'What the video autoencoder keeps',
       tableOf(reconstructionTable(report)),
       notes(reconstructionNotes(report)),
     ),
     section('Speed and memory', notes(speedNotes(report))),
-    section('Clips, the first seeds in order, none chosen', ...figures),
     section('How each is defined', definitions()),
     section(
       'Where this comes from',
@@ -98,20 +95,29 @@ function barsMet({ bars }: EvaluationReport): string {
 }
 
 /** A table, or nothing where it has no rows. Where cells are shares, those from the third column on show as bars too. */
-function tableOf(rows: Table, { shares = false, title = '' } = {}): string {
+function tableOf(rows: Table, { shares = false } = {}): string {
   const [heads, ...rest] = rows;
   if (!heads || rest.length === 0) return '';
   const cell = (text: string, column: number): string => {
-    if (text === 'met' || text === 'missed') return `<td class="${text}">${text}</td>`;
+    if (text === 'met' || text === 'missed' || text === 'open') return `<td class="${text}">${text}</td>`;
     const isShare = shares && column >= 2 && text !== '';
     const style = isShare ? ` class="share" style="--of: ${(100 * Number(text)).toFixed(0)}%"` : '';
     return `<td${style}>${escaped(text)}</td>`;
   };
   const head = `<tr>${heads.map((text) => `<th>${escaped(text)}</th>`).join('')}</tr>`;
   const body = rest.map((cells) => `<tr>${cells.map(cell).join('')}</tr>`).join('\n');
-  const heading = title === '' ? '' : `<h3>${escaped(title)}</h3>\n`;
-  return `${heading}<div class="scroll"><table>\n<thead>${head}</thead>\n<tbody>\n${body}\n</tbody></table></div>`;
+  return `<div class="scroll"><table>\n<thead>${head}</thead>\n<tbody>\n${body}\n</tbody></table></div>`;
 }
+
+/** A table under its title, open where it is short. */
+function folded(title: string, rows: Table): string {
+  const table = tableOf(rows, { shares: true });
+  const open = rows.length <= LONG_TABLE ? ' open' : '';
+  return table === '' ? '' : `<details${open}><summary>${escaped(title)}</summary>\n${table}\n</details>`;
+}
+
+/** Rows beyond which a table is folded. */
+const LONG_TABLE = 20;
 
 const notes = (lines: readonly string[]): string =>
   lines.map((line) => `<p class="soft small">${escaped(line)}</p>`).join('\n');

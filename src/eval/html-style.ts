@@ -19,9 +19,11 @@ p { margin: .4rem 0; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; min-width: 60%; }
 th { font-weight: 550; color: var(--soft); text-align: right; padding: .3rem .7rem; vertical-align: bottom; }
 td { text-align: right; padding: .3rem .7rem; border-top: 1px solid var(--line); white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; padding-left: 0; white-space: pre-wrap; min-width: 11rem; }
-.share { background: linear-gradient(to right, color-mix(in srgb, var(--tint) 22%, transparent) var(--of), transparent var(--of)); }
+th:first-child, td:first-child { text-align: left; padding-left: 0; white-space: pre-wrap; min-width: 9rem; }
+.share { background: linear-gradient(to right, color-mix(in srgb, var(--tint) 55%, transparent) var(--of), transparent var(--of))
+  left .7rem bottom / calc(100% - 1.4rem) 3px no-repeat; }
 .met { color: var(--good); } .missed { color: var(--bad); font-weight: 600; }
+td.open { color: var(--soft); }
 .met::before { content: '✓ '; } .missed::before { content: '✗ '; }
 .lead { font-size: 1.05rem; }
 dl { display: grid; grid-template-columns: minmax(7rem, auto) 1fr; gap: .35rem 1rem; font-size: .9rem; }
@@ -33,5 +35,6 @@ figcaption { padding: .5rem .65rem .6rem; font-size: .82rem; line-height: 1.35; 
 figcaption span { display: block; color: var(--soft); margin-top: .2rem; }
 code { font: .84rem/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; overflow-wrap: anywhere; }
 pre { background: var(--card); border-radius: .5rem; padding: .7rem .9rem; white-space: pre-wrap; margin: .5rem 0; }
-details { margin: .6rem 0; } summary { cursor: pointer; }
+details { margin: .9rem 0; } summary { cursor: pointer; font-weight: 600; margin-bottom: .3rem; }
+@media (max-width: 36rem) { th, td { padding: .3rem .4rem; } .grid { grid-template-columns: 1fr 1fr; gap: .7rem; } }
 `;

@@ -131,17 +131,16 @@ export const frechetNotes = ({ generated, features }: EvaluationReport): string[
     frechet === undefined ? [] : [`${FRECHET_NAME} (${features}), ${set}, ${language}: ${frechet.toFixed(3)}`],
   );
 
-/** Each bar, what was reached, and a mark. */
+/** Each bar, what was reached, what it asks, and a mark. */
 export function barsTable({ bars }: EvaluationReport): Table {
   const digits = (value: number): string => (Math.abs(value) < 10 ? value.toFixed(2) : value.toFixed(1));
   return [
-    ['bar', 'reached', '', 'bar', ''],
+    ['bar', 'reached', 'asked', ''],
     ...bars.map(({ about, bound, bar, value, met }) => [
       about,
       value === undefined ? '' : digits(value),
-      bound === 'least' ? 'at least' : 'at most',
-      digits(bar),
-      met === undefined ? 'not measured' : met ? 'met' : 'missed',
+      `${bound === 'least' ? '≥' : '≤'} ${digits(bar)}`,
+      met === undefined ? 'open' : met ? 'met' : 'missed',
     ]),
   ];
 }

@@ -78,15 +78,13 @@ export function fitScenery(work: WorkCopy, judged: readonly number[], limit: num
   return { scenery, camera: cameraOf(rates), views, misfit: best.misfit };
 }
 
-/** A frame's background as the working copy would have it, [64, 64, 3]. */
+/** A frame's background as the working copy would have it, [64, 64, 3]: sceneries are soft enough for one sample a pixel. */
 export function paintScenery(scenery: Scenery, view: View): Float32Array {
   const picture = new Float32Array(WORK_SIZE * WORK_SIZE * 3);
-  for (let y = 0; y < SIZE; y++) {
-    for (let x = 0; x < SIZE; x++) {
-      const colour = seenAt(scenery, view, x + 0.5, y + 0.5);
-      const at = ((y >> 1) * WORK_SIZE + (x >> 1)) * 3;
-      for (let channel = 0; channel < 3; channel++) picture[at + channel]! += colour[channel]! / 4;
-    }
+  const units = SIZE / WORK_SIZE;
+  for (let y = 0; y < WORK_SIZE; y++) {
+    for (let x = 0; x < WORK_SIZE; x++)
+      picture.set(seenAt(scenery, view, (x + 0.5) * units, (y + 0.5) * units), (y * WORK_SIZE + x) * 3);
   }
   smoothPicture(picture);
   return picture;

@@ -29,7 +29,7 @@ type TimedRequest = {
   readonly device: Device;
 };
 
-/** Makes one video in `out`, removes it, and says what it took. An mp4 where something here codes it. */
+/** Makes one video in `out`, removes it, and says what it took. An mp4 where something here codes it. @throws as `generate` does. */
 export async function timeVideo(
   { model, prompt, frames, steps, device }: TimedRequest,
   { out, signal }: { out: string; signal?: AbortSignal | undefined },
@@ -42,6 +42,7 @@ export async function timeVideo(
   const start = performance.now();
   const at = { text: 0, denoise: 0, done: 0 };
   let firstPreview: number | undefined;
+  const written = [file];
   const request = { model, prompt, frames, steps, device, out: file, seed: 0 };
   try {
     for await (const event of generate(request, { ...(signal && { signal }) })) {
@@ -49,11 +50,14 @@ export async function timeVideo(
       // An event that not every version of generation has.
       if ((event.type as string) === 'preview') firstPreview ??= now;
       if (event.type === 'text') at.text = now;
-      if (event.type === 'latents') at.denoise = now;
+      if (event.type === 'latents') {
+        at.denoise = now;
+        written.push(event.path);
+      }
       if (event.type === 'done') at.done = now;
     }
   } finally {
-    await rm(file, { force: true });
+    for (const each of written) await rm(each, { force: true });
   }
   return {
     ...{ prompt, format, frames, text: at.text, denoise: at.denoise - at.text, decode: at.done - at.denoise },

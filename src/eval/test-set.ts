@@ -10,7 +10,7 @@ import type { Scene } from '../data/scene.ts';
 import { allHeldOutTriples, heldOutTriples, type Triple } from '../data/split.ts';
 import { inputError } from '../errors.ts';
 import type { Knowledge } from './knowledge.ts';
-import { paraphrase, promptOf } from './prompts.ts';
+import { type Paraphrase, paraphrase, promptOf } from './prompts.ts';
 
 /** Frames of a scored clip unless told: long enough for every motion to show what it is. */
 export const SCORED_FRAMES = 34;
@@ -41,7 +41,7 @@ export function testCases(known: Knowledge, set: SetName, options: CaseOptions):
     case 'main':
       return mainCases(known, options);
     case 'paraphrased':
-      return paraphrasedCases(known, options);
+      return paraphrase ? paraphrasedCases(known, options, paraphrase) : [];
     case 'sceneries':
       return sceneryCases(known, options);
     case 'pairs':
@@ -61,10 +61,8 @@ function mainCases(known: Knowledge, { count, seed, frames }: CaseOptions): Test
   );
 }
 
-/** The main cases again, each in one sentence that training has no template for. */
-function paraphrasedCases(known: Knowledge, options: CaseOptions): TestCase[] {
-  const say = paraphrase;
-  if (!say) return [];
+/** The main cases again, each said once by `say`. */
+export function paraphrasedCases(known: Knowledge, options: CaseOptions, say: Paraphrase): TestCase[] {
   return mainCases(known, options).map((each, i) => {
     const inOtherWords = (language: Language) =>
       say(known.world, each.scene, language, randomStream(options.seed, STREAM.words + i));
@@ -110,8 +108,8 @@ function drawnCase(known: Knowledge, i: number, draw: Draw): TestCase {
 
 function testCase({ world }: Knowledge, i: number, { stream, seed, scene: options }: Draw): TestCase {
   const scene = sampleScene(randomStream(seed, stream + i), world, options);
-  const prompt = (language: Language) => promptOf(world, scene, { language, seed: seed + i });
-  return { scene, prompts: { en: prompt('en'), zh: prompt('zh') }, seed: seed + i };
+  const prompts = { en: promptOf(world, scene, 'en'), zh: promptOf(world, scene, 'zh') };
+  return { scene, prompts, seed: seed + i };
 }
 
 /** `count` scenes of subjects that nothing was trained on, each subject and motion about equally often. */

@@ -4,14 +4,15 @@ import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { isHeldOut } from '../../src/data/split.ts';
 import { knowledgeOf } from '../../src/eval/knowledge.ts';
-import { SETS, testCases, unseenScenes } from '../../src/eval/test-set.ts';
+import type { Paraphrase } from '../../src/eval/prompts.ts';
+import { paraphrasedCases, SETS, testCases, unseenScenes } from '../../src/eval/test-set.ts';
 import { readTrainingRecord, type TrainingRecord, writeTrainingRecord } from '../../src/training-record.ts';
 import { drawnWorld } from '../data/drawn-world.ts';
 
 const world = drawnWorld();
 const record: TrainingRecord = {
-  ...{ format: 1, subjects: ['box', 'ring'], backgrounds: ['red', 'blue', 'sea'] },
-  ...{ motions: ['left', 'up', 'spin', 'grow'], frames: [17], fps: 12 },
+  ...{ format: 1, subjects: ['box', 'hook', 'ring'], backgrounds: ['red', 'blue', 'lime', 'sea'] },
+  ...{ motions: ['left', 'up', 'spin', 'grow', 'circle'], frames: [17], fps: 12 },
 };
 const options = { count: 2, seed: 4, frames: 17 };
 
@@ -53,11 +54,11 @@ describe('what a model knows', () => {
 
   it('narrows what is asked, and what the scorer chooses from', () => {
     const known = knowledgeOf(world, record);
-    expect(known.world.subjects.map(({ id }) => id)).toEqual(['box', 'ring', 'wheel']);
+    expect(known.world.subjects.map(({ id }) => id)).toEqual(['box', 'ring', 'hook', 'wheel']);
     const cases = testCases(known, 'main', options);
     for (const { scene, prompts } of cases) {
       expect(record.subjects).toContain(scene.subject);
-      expect(['red', 'blue']).toContain(scene.background);
+      expect(['red', 'blue', 'lime']).toContain(scene.background);
       expect(record.motions).toContain(scene.motion);
       expect(isHeldOut(scene)).toBe(true);
       expect(scene).toMatchObject({ camera: 'static', speed: 'normal' });
@@ -95,6 +96,20 @@ describe('the test set', () => {
     expect(new Set(cases.map(({ scene: s }) => `${s.subject} ${s.background} ${s.motion}`)).size).toBe(8);
     expect(testCases(all, 'main', { count: 3, seed: 5, frames: 17 })).toEqual(cases.slice(0, 3));
     expect(testCases(all, 'main', { count: 8, seed: 6, frames: 17 })).not.toEqual(cases);
+  });
+
+  it('is said in other words, the same each time', () => {
+    const options = { count: 5, seed: 2, frames: 17 };
+    const say: Paraphrase = (_, { subject }, language, random) => `${language} ${subject} ${random.integer(1e6)}`;
+    const others = paraphrasedCases(all, options, say);
+    const plain = testCases(all, 'main', options);
+    expect(others.map(({ scene, seed }) => [scene, seed])).toEqual(plain.map(({ scene, seed }) => [scene, seed]));
+    for (const { scene, prompts } of others) {
+      expect(prompts.en).toMatch(new RegExp(`^en ${scene.subject} \\d+$`));
+      expect(prompts.zh).toMatch(/^zh /);
+    }
+    expect(new Set(others.map(({ prompts }) => prompts.en.split(' ')[2])).size).toBe(5);
+    expect(paraphrasedCases(all, options, say)).toEqual(others);
   });
 
   it.each([0, 1, 2.5, Number.NaN, 1e6])('refuses %s cases', (count) => {

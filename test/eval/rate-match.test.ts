@@ -8,7 +8,8 @@ describe('codeLatents', () => {
   it('keeps values to half a step, clips at 4, and is small where nothing happens', () => {
     const latents = Float32Array.from({ length: 600 }, (_, i) => Math.sin(i) * 3);
     const coded = codeLatents(latents);
-    for (const [i, value] of coded.latents.entries()) expect(Math.abs(value - latents[i]!)).toBeLessThan(4 / 255 + 1e-6);
+    for (const [i, value] of coded.latents.entries())
+      expect(Math.abs(value - latents[i]!)).toBeLessThan(4 / 255 + 1e-6);
     expect([...codeLatents(Float32Array.of(9, -9)).latents]).toEqual([4, -4]);
     expect(coded.bytes).toBeGreaterThan(100);
     expect(codeLatents(new Float32Array(600)).bytes).toBeLessThan(30);

@@ -8,7 +8,7 @@ import { SCENERIES } from '../../src/data/scenery.ts';
 import { heldOutTriples } from '../../src/data/split.ts';
 import { judge, type Reading, readClip } from '../../src/eval/scorer.ts';
 import { floorOf, type ScoredClip, scoresOf } from '../../src/eval/scores.ts';
-import { drawnWorld } from '../data/drawn-world.ts';
+import { centredScene, drawnWorld } from '../data/drawn-world.ts';
 
 const world = drawnWorld();
 const FULL = { width: 128, height: 128 };
@@ -22,7 +22,7 @@ function clipOf(stream: number, options: SampleOptions, frames = FRAMES): Clip {
 }
 
 /** Held-out scenes, every motion and colour among them, rendered as a perfect model would. */
-const clips = heldOutTriples(world, 24, 1).map((triple, i) =>
+const clips = heldOutTriples(world, 18, 1).map((triple, i) =>
   clipOf(i, { ...triple, size: i % 2 ? 'medium' : 'large' }),
 );
 
@@ -69,9 +69,9 @@ describe('readClip', () => {
 
   it('gives real clips the ceiling', () => {
     const scores = scoresOf(real);
-    expect(scores).toMatchObject({ clips: 24, background: 1, camera: 1, count: 1, place: 1 });
+    expect(scores).toMatchObject({ clips: 18, background: 1, camera: 1, count: 1, place: 1 });
     expect(scores.subject).toBeGreaterThanOrEqual(0.98);
-    expect(scores.motion).toBeGreaterThanOrEqual(0.95);
+    expect(scores.motion).toBe(1);
     expect(scores.measures.identity).toBe(1);
     expect(scores.measures.roughness).toBeLessThan(1.5);
     expect(scores.measures.flicker?.background).toBe(0);
@@ -80,27 +80,27 @@ describe('readClip', () => {
 
   it('gives shuffled prompts the floor', () => {
     const { clips: pairings, subject, background, motion, all } = floorOf(real);
-    expect(pairings).toBe(24 * 23);
+    expect(pairings).toBe(18 * 17);
     for (const share of [subject, background, motion]) expect(share).toBeLessThan(0.2);
     expect(all).toBe(0);
   });
 
   it('still recognises clips that were blurred, or are noisy', () => {
-    const some = clips.filter((_, i) => i % 3 === 0); // 8 clips: one may be missed
+    const some = clips.filter((_, i) => i % 3 === 0); // 6 clips: one may be missed
     for (const { subject, background, motion } of [
       scoresOf(some.map((clip) => read({ ...clip, pixels: blurred(clip.pixels) }, { width: 64, height: 64 }))),
       scoresOf(some.map((clip) => read({ ...clip, pixels: noisy(clip.pixels) }))),
     ]) {
-      expect(subject).toBeGreaterThanOrEqual(0.85);
+      expect(subject).toBeGreaterThanOrEqual(0.8);
       expect(background).toBe(1);
-      expect(motion).toBeGreaterThanOrEqual(0.85);
+      expect(motion).toBeGreaterThanOrEqual(0.8);
     }
   });
 
   it('fits every motion at a slow and at a fast pace, in longer clips too', () => {
     for (const [i, motion] of MOTIONS.entries()) {
       const options = { subject: 'box', background: 'white', motion, speed: i % 2 ? 'slow' : 'fast' } as const;
-      const clip = clipOf(50 + i, options, i % 3 === 0 ? 68 : 34);
+      const clip = clipOf(50 + i, options, i % 5 === 1 ? 68 : 34);
       const { reading } = read(clip);
       expect(reading.motion).toBe(motion);
       if (motion !== 'still') expect(Math.abs(Math.log(reading.pace / clip.scene.pace))).toBeLessThan(0.15);
@@ -140,7 +140,7 @@ describe('readClip', () => {
 
   it('recognises every scenery, and every camera over it', () => {
     const results = SCENERIES.map((background, i) =>
-      read(clipOf(20 + i, { subject: 'ring', background, motion: 'still', camera: CAMERAS[i]! }, 34)),
+      read(clipOf(20 + i, { subject: 'ring', background, motion: 'still', camera: CAMERAS[i]! })),
     );
     const { background, camera, motion, count } = scoresOf(results);
     expect([background, camera, count]).toEqual([1, 1, 1]);
@@ -199,5 +199,40 @@ describe('the floor', () => {
     // Wrong pairings: 6. Subject: clip 3 shows a box where a disk was asked for, and so fits the prompt of clip 2.
     const floor = floorOf([clip('disk', 'red'), clip('box', 'red'), clip('ring', 'blue', 'box')]);
     expect(floor).toMatchObject({ clips: 6, subject: 1 / 6, background: 2 / 6, motion: 1, all: 0, camera: 1 });
+  });
+});
+
+describe('flicker', () => {
+  const flickerOf = (pixels: Uint8Array) => readClip(world, pixels, FULL).flicker!;
+  const real = renderScene(world, centredScene({ motion: 'right', background: 'gray' }), { frames: FRAMES });
+
+  it('is the standard deviation of noise that is new in each frame', () => {
+    const random = randomStream(1);
+    // A uniform step of ± 6 has a standard deviation of 6 / √3 = 3.46, rounding adds 1 / √12.
+    const noisy = real.map((value) => Math.max(0, Math.min(255, Math.round(value + random.between(-6, 6)))));
+    expect(flickerOf(noisy).background).toBeCloseTo(Math.sqrt(36 / 3 + 1 / 12), 1);
+  });
+
+  it('is nothing in the background of a real clip, nor for a slow change of light', () => {
+    expect(flickerOf(real).background).toBe(0);
+    const darker = real.map((value, i) => Math.max(0, value - Math.floor(i / (128 * 128 * 3))));
+    expect(flickerOf(darker).background).toBe(0);
+  });
+
+  it('rises in the subject alone where the subject alone blinks', () => {
+    const still = renderScene(world, centredScene({ background: 'gray' }), { frames: FRAMES });
+    const blinking = still.map((value, i) => {
+      const t = Math.floor(i / (128 * 128 * 3));
+      const x = Math.floor(i / 3) % 128;
+      const y = Math.floor(i / (128 * 3)) % 128;
+      const isInside = Math.abs(x - 64) < 24 && Math.abs(y - 64) < 16;
+      return isInside && t % 2 === 1 ? Math.min(255, value + 20) : value;
+    });
+    const { all, background, subject } = flickerOf(blinking);
+    expect(background).toBe(0);
+    expect(subject).toBeGreaterThan(5);
+    expect(all).toBeGreaterThan(0);
+    expect(all).toBeLessThan(subject);
+    expect(flickerOf(still)).toEqual({ all: 0, background: 0, subject: 0 });
   });
 });
