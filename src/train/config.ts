@@ -4,6 +4,7 @@
 import { readFile } from 'node:fs/promises';
 import * as z from 'zod';
 import { inputError } from '../errors.ts';
+import { jointSizes, vaeSizes } from './start-sizes.ts';
 
 const positive = z.number().positive();
 const count = z.int().positive();
@@ -47,14 +48,28 @@ const schedule = z.strictObject({
   final: z.number().min(0).max(1).default(0.02),
 });
 
+/** Also what `data check` and `eval` take unless told. */
+export const decodeSchema = z.strictObject({
+  /** Frames per second of training; clips are resampled to it. */
+  fps: positive.max(240).default(12),
+  /** No clip is longer; of longer files the beginning is used. */
+  seconds: positive.default(60),
+  /** Folder of decoded clips. */
+  cache: z.string().default('cache/clips'),
+  /** Most that a run keeps there, in 10^9 bytes. */
+  gigabytes: positive.default(20),
+});
+
 const shared = {
   /** Names the run; its folder under `out`. */
   name: z.string().regex(/^\w[\w.-]*$/),
   seed: z.int().nonnegative().default(0),
   /** Folder of all runs. */
   out: z.string().default('checkpoints'),
-  /** Emoji world, as `step-video data build` leaves it. */
+  /** Emoji world, as `step-video data build` leaves it, or a directory of clips with captions beside them. */
   data: z.string().default('cache/data'),
+  /** How clips of a directory are decoded; emoji world does not look at it. */
+  decode: decodeSchema.prefault({}),
   steps: count,
   /** Backward passes a step, their gradients averaged. */
   accumulate: count.default(1),
@@ -80,7 +95,10 @@ const vaeSchema = z.strictObject({
   stage: z.literal('vae'),
   /** A checkpoint directory (or another run's folder) to start from; fresh weights where absent. */
   start: z.string().optional(),
-  model: z.strictObject({ encoder: sizes, decoder: sizes, z_channels: count, channels: count, num_groups: count }),
+  /** Sizes; those of `start` where absent. */
+  model: z
+    .strictObject({ encoder: sizes, decoder: sizes, z_channels: count, channels: count, num_groups: count })
+    .optional(),
   /** Shapes that make up a step, and what part of the loss each is. `crop`: pixels around the subject instead of whole frames;
    * `flat`: stills before any time tap but the last is trained, at a quarter of the cost. */
   buckets: z
@@ -125,13 +143,16 @@ const ditSchema = z.strictObject({
   vae: z.string(),
   /** Model directory to start from: text encoders, denoiser, tokenizers. Fresh ones of `model` where absent. */
   start: z.string().optional(),
-  model: z.strictObject({
-    transformer: z.looseObject({}),
-    step_llm: z.looseObject({}),
-    hunyuan_clip: z.looseObject({}),
-    /** Positions that the CLIP slot has, all attended. */
-    clipTokens: count,
-  }),
+  /** Configs of the networks; those of `start` where absent. */
+  model: z
+    .strictObject({
+      transformer: z.looseObject({}),
+      step_llm: z.looseObject({}),
+      hunyuan_clip: z.looseObject({}),
+      /** Positions that the CLIP slot has, all attended. */
+      clipTokens: count,
+    })
+    .optional(),
   /** Latents are made once and kept here. */
   latents: z.string(),
   buckets: z
@@ -155,8 +176,10 @@ const ditSchema = z.strictObject({
 
 export type GroupConfig = z.output<typeof group>;
 export type ScheduleConfig = z.output<typeof schedule>;
-export type VaeTraining = z.output<typeof vaeSchema>;
-export type DitTraining = z.output<typeof ditSchema>;
+/** A config whose sizes are known, its own or those of the model that it starts from. */
+type Sized<Config extends { model?: unknown }> = Config & { readonly model: NonNullable<Config['model']> };
+export type VaeTraining = Sized<z.output<typeof vaeSchema>>;
+export type DitTraining = Sized<z.output<typeof ditSchema>>;
 export type TrainingConfig = VaeTraining | DitTraining;
 
 /** Reads and checks a config file; an error names the file and the first field that is wrong. */
@@ -171,7 +194,19 @@ export async function readTrainingConfig(path: string): Promise<TrainingConfig> 
     throw inputError(`train ${path}`, 'config must be JSON', (error as Error).message);
   }
   const result = z.discriminatedUnion('stage', [vaeSchema, ditSchema]).safeParse(json);
-  if (result.success) return result.data;
+  if (result.success) return sized(result.data, path);
   const issue = result.error.issues[0]!;
   throw inputError(`train ${path}`, `${issue.path.join('.') || 'config'}: ${issue.message}`);
+}
+
+/** The sizes of `start` for a config that names none. */
+async function sized(
+  config: z.output<typeof vaeSchema> | z.output<typeof ditSchema>,
+  path: string,
+): Promise<TrainingConfig> {
+  if (config.model === undefined && config.start === undefined)
+    throw inputError(`train ${path}`, 'model or start must be given: fresh networks need their sizes');
+  return config.stage === 'vae'
+    ? { ...config, model: config.model ?? (await vaeSizes(config.start!)) }
+    : { ...config, model: config.model ?? (await jointSizes(config.start!)) };
 }

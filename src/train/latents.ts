@@ -6,11 +6,8 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
-import { captionsOf } from '../data/captions.ts';
-import { clipSampler } from '../data/clips.ts';
-import { randomStream } from '../data/random.ts';
-import { sha256, type World } from '../data/world.ts';
-import { StepVideoError } from '../errors.ts';
+import type { ClipSource, ClipStream, StreamPart } from '../data/clip-source.ts';
+import { internalError, StepVideoError } from '../errors.ts';
 import { Scope } from '../nn/scope.ts';
 import { compile } from '../runtime/compile.ts';
 import type { Device } from '../runtime/device.ts';
@@ -32,13 +29,15 @@ export type LatentSet = {
 };
 
 export type LatentOptions = {
-  readonly world: World;
+  readonly source: ClipSource;
+  readonly part: StreamPart;
   /** Model directory whose encoder is used. */
   readonly vae: string;
   /** Where parts are kept. */
   readonly folder: string;
   /** 1 or 17, one chunk. */
   readonly frames: number;
+  /** Fewer where the source has no more that differ. */
   readonly clips: number;
   readonly seed: number;
   readonly device: Device;
@@ -49,17 +48,19 @@ export type LatentOptions = {
 
 /** Clips in one file. */
 const PART = 250;
-const CAPTIONS_A_CLIP = 6;
 
 /**
  * Reads what the cache holds and encodes the rest, a part at a time.
- * @throws data error where a part was made by another encoder; aborted error between clips once `signal` fires.
+ * @throws data error where a part was made by another encoder or of other clips; aborted error between clips once `signal` fires.
  */
 export async function latentSet(options: LatentOptions): Promise<LatentSet> {
-  const { folder, clips, world, seed } = options;
+  const { folder, source, ...request } = options;
   await writingErrors(folder, () => mkdir(folder, { recursive: true }));
-  const made = { vae: await encoderHash(options.vae), world: sha256(JSON.stringify(world.subjects)) };
-  const encode = await encoderOf(options);
+  const stream = await source.stream(request);
+  if (stream === undefined) throw internalError('latents', 'every source has clips to train on and to validate on');
+  const clips = Math.min(options.clips, stream.distinct);
+  const made = { vae: await encoderHash(options.vae), data: stream.identity };
+  const encode = await encoderOf(options, stream);
   const size = sizeOf(encode.shape);
   const latents = new Float32Array(clips * size);
   try {
@@ -80,10 +81,7 @@ export async function latentSet(options: LatentOptions): Promise<LatentSet> {
   } finally {
     await encode.close();
   }
-  const sampler = samplerOf(options);
-  const captions = Array.from({ length: clips }, (_, i) =>
-    captionsOf(world, sampler.scene(i), randomStream(seed + 1, i), CAPTIONS_A_CLIP),
-  );
+  const captions = Array.from({ length: clips }, (_, i) => stream.captions(i));
   return { latents, captions, shape: encode.shape };
 }
 
@@ -100,8 +98,8 @@ async function encoderHash(dir: string): Promise<string> {
   return hash.digest('hex');
 }
 
-/** The encoder and the subjects that a part is made of. */
-type Ingredients = { readonly vae: string; readonly world: string };
+/** The encoder and the clips that a part is made of. */
+type Ingredients = { readonly vae: string; readonly data: string };
 
 /** The first `length` numbers of a part; undefined where it holds fewer clips, of a run that needed no more. */
 async function readPart(file: string, made: Ingredients, length: number): Promise<Float32Array | undefined> {
@@ -114,8 +112,9 @@ async function readPart(file: string, made: Ingredients, length: number): Promis
     };
     if (metadata['vae'] !== made.vae)
       refuse(`must be of this VAE's encoder, ${made.vae.slice(0, 12)}`, metadata['vae']);
-    // Parts of before this was recorded say nothing of their world.
-    if ((metadata['world'] ?? made.world) !== made.world) refuse('must be of this emoji world', metadata['world']);
+    // Parts of before there were other data than emoji world say `world`.
+    const data = metadata['data'] ?? metadata['world'];
+    if (data !== made.data) refuse('must be of these clips, as they are now', data);
     const entry = source.tensors.get('latents');
     if (entry === undefined || sizeOf(entry.shape) < length) return undefined;
     return (await source.readFloat32(entry)).subarray(0, length);
@@ -124,24 +123,19 @@ async function readPart(file: string, made: Ingredients, length: number): Promis
   }
 }
 
-function samplerOf({ world, seed, frames }: LatentOptions) {
-  return clipSampler({ world, seed, frames: frames === 1 ? 17 : frames, stills: frames === 1 });
-}
-
-async function encoderOf(options: LatentOptions) {
+async function encoderOf(options: LatentOptions, stream: ClipStream) {
   const { vae, frames, device, threads, signal } = options;
   const { config, source } = await openComponent(vae, 'vae');
   const pixels = input('pixels', [1, frames, 3, PICTURE, PICTURE]);
   const mean = splitMoments(encoder(new Scope().at('encoder'), config, 'fused')(pixels)).mean;
   const executable = await compile({ mean }, { device, threads, weights: await storedWeights(source) });
-  const sampler = samplerOf(options);
   return {
     shape: mean.shape.slice(1),
     async clips(first: number, count: number): Promise<Float32Array> {
       const out = new Float32Array(count * sizeOf(mean.shape));
       for (let i = 0; i < count; i++) {
         if (signal?.aborted) throw new StepVideoError('aborted', 'train', 'stopped while making latents');
-        const clip = sampler.clip(first + i);
+        const clip = await stream.clip(first + i);
         const result = await executable.run({ pixels: float32(clipsToPixels([clip]), pixels.shape) });
         out.set(floats(result.mean), i * sizeOf(mean.shape));
         // The network holds the thread; a signal needs a turn of the event loop.

@@ -3,6 +3,7 @@
  */
 import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import type { DataReport } from '../data/clip-source.ts';
 import { writingError } from './disk.ts';
 
 export type StepRecord = {
@@ -21,6 +22,8 @@ export type ValidationRecord = { step: number; seconds: number; score: number } 
 export interface Metrics {
   /** The run goes on after `step` steps: what an interrupted run wrote beyond them is forgotten. */
   begin(step: number): void;
+  /** What the run learns from, and what of the data it had to leave out. */
+  data(report: DataReport & { readonly step: number }): void;
   step(record: StepRecord): void;
   validated(record: ValidationRecord): void;
   /** Runs what is not a training step, and leaves its time out of the rates. */
@@ -48,6 +51,10 @@ export function openMetrics(folder: string, options: { every: number; show: Show
     begin(step) {
       if (existsSync(file)) forget(file, step);
       since.start = now();
+    },
+    data(report) {
+      write({ kind: 'data', ...report });
+      for (const line of dataLines(report)) show(line, true);
     },
     step(record) {
       const { flops, ...shown } = record;
@@ -112,4 +119,19 @@ function forget(file: string, step: number): void {
     }
   });
   if (kept.length !== lines.length - 1) writeFileSync(file, kept.map((line) => `${line}\n`).join(''));
+}
+
+/** Skipped clips by name, the first of many. */
+const SHOWN_SKIPPED = 10;
+
+function dataLines({ clips, heldOut, skipped = [], notes }: DataReport): string[] {
+  const head = `data: ${clips} clips, ${heldOut} of them held out, ${skipped.length} skipped`;
+  const named = skipped.slice(0, SHOWN_SKIPPED).map(({ name, reason }) => `  skipped ${name}: ${reason}`);
+  const rest = skipped.length - named.length;
+  return [
+    ...(clips === undefined ? [] : [head]),
+    ...named,
+    ...(rest > 0 ? [`  and ${rest} more, named by step-video data check`] : []),
+    ...notes,
+  ];
 }

@@ -22,6 +22,7 @@ export async function runTraining(options: TrainingOptions): Promise<string> {
   const config = await readTrainingConfig(configPath);
   const folder = path.join(config.out, config.name);
   const metrics = openMetrics(folder, { every: config.logSteps, show });
-  const task = config.stage === 'vae' ? await vaeTask(config, device) : await ditTask(config, { device, show });
+  const task =
+    config.stage === 'vae' ? await vaeTask(config, { device, show }) : await ditTask(config, { device, show });
   return train(task, config, { device, metrics, signal });
 }

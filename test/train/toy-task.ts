@@ -104,7 +104,7 @@ export const group = (change: object) => ({
   ...change,
 });
 
-export const silent: Metrics = { begin() {}, step() {}, validated() {}, aside: (work) => work() };
+export const silent: Metrics = { begin() {}, data() {}, step() {}, validated() {}, aside: (work) => work() };
 
 export const stateOf = (out: string): string => path.join(out, 'toy', 'state.safetensors');
 export const hasModel = (out: string, name: string): boolean => existsSync(path.join(out, 'toy', name, 'weights.json'));
