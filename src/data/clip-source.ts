@@ -34,6 +34,8 @@ export interface ClipStream {
   readonly identity: string;
   /** How many of the clips differ; Infinity where every index gives another one. */
   readonly distinct: number;
+  /** How many files they are cut out of, each once in so many clips from the first; Infinity where there are no files. */
+  readonly files: number;
   clip(index: number): ClipPixels | Promise<ClipPixels>;
   /** All captions of clip `index` that training may draw from. */
   captions(index: number): readonly string[];
@@ -62,6 +64,8 @@ export interface ClipSource {
     /** Texts that hold every word at least once. */
     words(): string[];
   };
+  /** Frames of the longest clip; Infinity where clips are made. */
+  longest(signal?: AbortSignal): Promise<number>;
   /** Undefined where there are no such clips. @throws data error where `train` would have none; aborted error. */
   stream(options: StreamOptions): Promise<ClipStream | undefined>;
   /** Undefined where clips are made, so that none can be bad. Complete once all streams have been asked for. */

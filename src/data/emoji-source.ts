@@ -28,6 +28,7 @@ export function emojiSource(world: World): ClipSource {
       chineseWords: () => chineseWords(world),
       words: () => captionWords(world),
     },
+    longest: async () => Number.POSITIVE_INFINITY,
     async stream({ seed, frames, part, aspect, crop }) {
       if (part === 'unseen' && !world.subjects.some(({ role }) => role === 'unseen')) return undefined;
       const stills = frames === 1;
@@ -42,6 +43,7 @@ export function emojiSource(world: World): ClipSource {
       return {
         identity,
         distinct: Number.POSITIVE_INFINITY,
+        files: Number.POSITIVE_INFINITY,
         clip: (index) => sampler.clip(index),
         captions: (index) => captionsOf(world, sampler.scene(index), randomStream(seed + 1, index), CAPTIONS_A_CLIP),
         caption: (index) =>

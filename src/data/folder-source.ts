@@ -7,7 +7,7 @@ import { clipCache, type DecodeSettings, type StoredClip } from './clip-cache.ts
 import { type ClipFile, scanClipFolder } from './clip-folder.ts';
 import type { ClipSource, ClipStream, FolderReport, StreamOptions } from './clip-source.ts';
 import { hashText, mix32, type Random, randomStream } from './random.ts';
-import { ASPECTS } from './scene.ts';
+import { ASPECTS, type Aspect } from './scene.ts';
 import { sha256 } from './world.ts';
 
 /** One clip in this many is held out, by a hash of its name: more clips do not move those that are there. */
@@ -42,26 +42,31 @@ export async function folderSource(directory: string, options: FolderOptions): P
 
   const cache = clipCache(decode);
   const decoded = new Map<string, Promise<Clip[]>>();
-  const usable = async ({ aspect = 'square', signal }: StreamOptions): Promise<Clip[]> => {
+  const decodeAll = async (aspect: Aspect, signal: AbortSignal | undefined): Promise<Clip[]> => {
     const stored = await cache.decode(wanted, { shape: ASPECTS[aspect], signal, onProgress });
-    return wanted.flatMap((file, i) => {
+    const usable = wanted.flatMap((file, i) => {
       const each = stored[i]!;
       if (typeof each !== 'string') return [{ file, stored: each }];
       skipped.set(file.name, each);
       return [];
     });
+    if (usable.length === 0) throw refuse('some clip must decode', [...skipped].map((each) => each.join(': '))[0]);
+    return usable;
+  };
+  const usableClips = (aspect: Aspect = 'square', signal?: AbortSignal): Promise<Clip[]> => {
+    if (!decoded.has(aspect)) decoded.set(aspect, decodeAll(aspect, signal));
+    return decoded.get(aspect)!;
   };
   let heldOut: ReadonlySet<string> | undefined;
   let used = 0;
 
   const source: ClipSource = {
     vocabulary: { corpus: () => texts, chineseWords: () => chineseWordsOf(texts), words: () => texts },
+    longest: async (signal) => longestOf(await usableClips(undefined, signal)),
     async stream(request) {
-      const { frames, part, aspect = 'square' } = request;
+      const { frames, part, aspect, signal } = request;
       if (part === 'unseen') return undefined;
-      if (!decoded.has(aspect)) decoded.set(aspect, usable(request));
-      const all = await decoded.get(aspect)!;
-      if (all.length === 0) throw refuse('some clip must decode', [...skipped].map((each) => each.join(': '))[0]);
+      const all = await usableClips(aspect, signal);
       used = all.length;
       heldOut ??= heldOutNames(all.map(({ file, stored }) => ({ stem: file.stem, frames: stored.frames })));
       const isHeldOut = heldOut;
@@ -75,10 +80,8 @@ export async function folderSource(directory: string, options: FolderOptions): P
       const own = (held: boolean): Clip[] => long.filter(({ file }) => isHeldOut.has(file.stem) === held);
       const isTraining = part === 'train';
       let chosen = own(!isTraining);
-      if (long.length === 0) {
-        const longest = Math.max(...all.map(({ stored }) => stored.frames));
-        throw refuse(`some clip must have ${frames} frames at ${decode.fps} a second`, longest, 'longer clips');
-      }
+      if (long.length === 0)
+        throw refuse(`some clip must have ${frames} frames at ${decode.fps} a second`, longestOf(all), 'longer clips');
       if (chosen.length === 0) {
         notes.add(
           isTraining
@@ -100,6 +103,8 @@ export async function folderSource(directory: string, options: FolderOptions): P
   };
   return source;
 }
+
+const longestOf = (clips: readonly Clip[]): number => Math.max(...clips.map(({ stored }) => stored.frames));
 
 /** Names to be held out: by hash, but at least one, and never all; one that moves rather than a picture. */
 export function heldOutNames(clips: readonly { stem: string; frames: number }[]): ReadonlySet<string> {
@@ -128,6 +133,7 @@ function streamOf(clips: readonly Clip[], { seed, frames, aspect = 'square', cro
   };
   return {
     identity: sha256(JSON.stringify(clips.map(({ file, stored }) => [file.name, stored.sha256]))),
+    files: clips.length,
     distinct: clips.every(isFixed) ? clips.length : Number.POSITIVE_INFINITY,
     async clip(index) {
       const { stored } = clipAt(index);

@@ -25,7 +25,10 @@ export type Context = {
 export const SHOWN_CLIPS = 24;
 
 /** Tells progress, and lets signals and timers run. @throws aborted error once the signal has fired. */
-export async function pause({ signal, onProgress }: Context, progress: EvaluationProgress): Promise<void> {
+export async function pause(
+  { signal, onProgress }: Pick<Context, 'signal' | 'onProgress'>,
+  progress: EvaluationProgress,
+): Promise<void> {
   onProgress?.(progress);
   // Networks and scores hold the thread; the second turn comes after the event loop has asked the system what is new.
   for (let turn = 0; turn < 2; turn++) await setImmediate();

@@ -24,7 +24,7 @@ import { replaceFolder, writingErrors } from './disk.ts';
 import { batchOf, tokensOf } from './dit-batch.ts';
 import { drawSamples } from './dit-samples.ts';
 import type { Bucket } from './gradients.ts';
-import { channelStatistics, type LatentSet, latentSet, normalise } from './latents.ts';
+import { channelStatistics, knownStatistics, type LatentSet, latentSet, normalise } from './latents.ts';
 import type { Show } from './metrics.ts';
 import { JOINT_COMPONENTS, type JointConfigs, prepareFolder, saveFolder } from './model-folder.ts';
 import { initialValues, loadValues } from './parameters.ts';
@@ -159,7 +159,7 @@ async function makeData(config: DitTraining, options: DataOptions): Promise<Trai
   const sets: LatentSet[] = [];
   for (const { frames, clips } of config.buckets) sets.push(await load(frames, clips, config.seed, 'train'));
   const held = await load(longest.frames, VALIDATION.batch * VALIDATION.batches, VALIDATION.seed, 'validation');
-  const statistics = channelStatistics(sets);
+  const statistics = (await knownStatistics(config.vae)) ?? channelStatistics(sets);
   for (const set of [...sets, held]) normalise(set, statistics);
   return { sets, held, statistics };
 }

@@ -165,7 +165,17 @@ export function channelStatistics(sets: readonly LatentSet[]): { mean: number[];
     }
   }
   const mean = Array.from(sum, (s, c) => s / count[c]!);
-  return { mean, deviation: Array.from(squares, (s, c) => Math.sqrt(s / count[c]! - mean[c]! ** 2)) };
+  // A channel that never changes, as in very few clips, has no deviation to divide by.
+  const variance = Array.from(squares, (s, c) => Math.max(s / count[c]! - mean[c]! ** 2, 1e-8));
+  return { mean, deviation: variance.map(Math.sqrt) };
+}
+
+/** The statistics that the VAE in `dir` was published with, for denoisers that know them; undefined where it has none. */
+export async function knownStatistics(dir: string): Promise<ReturnType<typeof channelStatistics> | undefined> {
+  const { config, source } = await openComponent(dir, 'vae');
+  await source.close();
+  const { latents_mean: mean, latents_std: deviation } = config;
+  return mean && deviation && { mean, deviation };
 }
 
 /** (x - mean) / deviation of each channel, in place. */

@@ -26,7 +26,7 @@ import type { VaeTraining } from './config.ts';
 import { replaceFolder, writingErrors } from './disk.ts';
 import type { Bucket } from './gradients.ts';
 import type { Show } from './metrics.ts';
-import { initialValues, loadValues } from './parameters.ts';
+import { groupOf, initialValues, loadValues } from './parameters.ts';
 import type { Task } from './trainer.ts';
 import { gradientL1, l1, multiscaleL1 } from './vae-loss.ts';
 
@@ -46,7 +46,7 @@ export async function vaeTask(config: VaeTraining, { device, show }: { device: D
     decode: decoder(scope.at('decoder'), config.model, { form: 'primitive' }),
   };
   const buckets = config.buckets.map((_, i) => bucket({ config, index: i, networks, scope }));
-  const values = await startValues(config, scope);
+  const { values, statistics } = await startOf(config, scope);
   let held: Held | undefined;
   return {
     specs: scope.specs,
@@ -69,23 +69,30 @@ export async function vaeTask(config: VaeTraining, { device, show }: { device: D
       if (held === undefined) throw internalError('vae task', 'buckets come first');
       return validate({ config, held, device }, weights, { folder, step });
     },
-    save: (weights, folder) => replaceFolder(folder, (part) => save(config, weights, part)),
+    save: (weights, folder) => replaceFolder(folder, (part) => save({ ...config.model, ...statistics }, weights, part)),
   };
 }
 
 type Networks = { encode: ReturnType<typeof encoder>; decode: ReturnType<typeof decoder> };
 
-async function startValues(config: VaeTraining, scope: Scope): Promise<Map<string, Value>> {
+type Start = { values: Map<string, Value>; statistics?: { latents_mean: number[]; latents_std: number[] } };
+
+/** Start weights, and the statistics of latents where the encoder stays as it is: a denoiser made for them stays good. */
+async function startOf(config: VaeTraining, scope: Scope): Promise<Start> {
   if (config.start !== undefined) {
-    const { source } = await openComponent(config.start, 'vae');
+    const { source, config: theirs } = await openComponent(config.start, 'vae');
     const values = await loadValues(scope.specs, source);
     await source.close();
-    return values;
+    const { latents_mean, latents_std } = theirs;
+    const isKept = [...scope.specs.keys()].every(
+      (name) => !name.startsWith('encoder.') || groupOf(config.groups, name)?.optimizer === 'frozen',
+    );
+    return { values, ...(isKept && latents_mean && latents_std && { statistics: { latents_mean, latents_std } }) };
   }
   const values = initialValues(scope.specs, config.seed);
   const bias = floats(values.get('encoder.conv_out.conv.bias'));
   bias.fill(config.logVariance, config.model.z_channels);
-  return values;
+  return { values };
 }
 
 /** A bucket that waits for its clips. */
@@ -197,7 +204,7 @@ async function validate(
 }
 
 /** Writes `vae/vae_v2.safetensors` (float16) and its config, as a model directory has them. */
-async function save(config: VaeTraining, weights: ReadonlyMap<string, Value>, folder: string): Promise<void> {
+async function save(config: object, weights: ReadonlyMap<string, Value>, folder: string): Promise<void> {
   const target = path.join(folder, 'vae');
   await mkdir(target, { recursive: true });
   const tensors = [...weights].map(([name, value]) => ({
@@ -207,5 +214,5 @@ async function save(config: VaeTraining, weights: ReadonlyMap<string, Value>, fo
     data: floats(value),
   }));
   await writeSafetensors(path.join(target, 'vae_v2.safetensors'), tensors, { format: 'pt' });
-  await writeFile(path.join(target, 'config.json'), `${JSON.stringify(config.model, null, 2)}\n`);
+  await writeFile(path.join(target, 'config.json'), `${JSON.stringify(config, null, 2)}\n`);
 }
