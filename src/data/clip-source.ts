@@ -2,6 +2,7 @@
  * Where training clips come from, whatever they are: emoji world (`emoji-source.ts`) or a folder of someone's own
  * (`folder-source.ts`). Types alone. Cutting long videos into shots and filtering clips would be sources around a source.
  */
+import type { SceneChoice } from '../train/config.ts';
 import type { Aspect } from './scene.ts';
 
 /** One clip, `pixels` being RGB8 [frames, height, width, 3]. */
@@ -25,6 +26,8 @@ export type StreamOptions = {
   readonly part: StreamPart;
   readonly aspect?: Aspect | undefined;
   readonly crop?: number | undefined;
+  /** What drawn clips show: filtered, balanced or in another mix. */
+  readonly scenes?: SceneChoice | undefined;
   readonly signal?: AbortSignal | undefined;
 };
 
@@ -64,7 +67,9 @@ export interface ClipSource {
     /** Texts that hold every word at least once. */
     words(): string[];
   };
-  /** Frames of the longest clip; Infinity where clips are made. */
+  /** Whether clips are drawn, without end and of any length: the beginning of a long one is as good as a short one. */
+  readonly isDrawn: boolean;
+  /** Frames of the longest clip; Infinity where they are drawn. */
   longest(signal?: AbortSignal): Promise<number>;
   /** Undefined where there are no such clips. @throws data error where `train` would have none; aborted error. */
   stream(options: StreamOptions): Promise<ClipStream | undefined>;

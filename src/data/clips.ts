@@ -5,7 +5,7 @@
 import { inputError } from '../errors.ts';
 import { seen, viewAt } from './camera.ts';
 import { captionOf } from './captions.ts';
-import { poseAt } from './motion.ts';
+import { MOTIONS, poseAt } from './motion.ts';
 import { type Random, randomStream } from './random.ts';
 import { type SampleOptions, sampleScene } from './sample.ts';
 import { ASPECTS, extentOf, type PictureWindow, renderScene, type Scene } from './scene.ts';
@@ -34,6 +34,8 @@ export type ClipSamplerOptions = {
   crop?: number;
   stills?: boolean;
   scenes?: Omit<SampleOptions, 'frames'>;
+  /** Subjects and motions in turn, so that every pair of them comes equally often, instead of at random. */
+  balanced?: boolean;
 };
 
 /** An endless, resumable stream of clips. `state()` is the index of the next one. */
@@ -54,10 +56,16 @@ export function clipSampler(options: ClipSamplerOptions): ClipSampler {
   const shorter = Math.min(size.width, size.height);
   if (crop !== undefined && crop > shorter) throw inputError('clip sampler', `crop must be at most ${shorter}`, crop);
   let index = 0;
-  const sceneFrom = (random: Random): Scene => sampleScene(random, world, { ...options.scenes, frames });
+  const ids = world.subjects.flatMap(({ id, role }) => (role === (options.scenes?.role ?? 'trained') ? [id] : []));
+  const sceneFrom = (random: Random, at: number): Scene => {
+    const turn = options.balanced
+      ? { subject: ids[at % ids.length]!, motion: MOTIONS[Math.floor(at / ids.length) % MOTIONS.length]! }
+      : {};
+    return sampleScene(random, world, { ...options.scenes, ...turn, frames });
+  };
   const clip = (at: number): Clip => {
     const random = randomStream(seed, at);
-    const scene = sceneFrom(random);
+    const scene = sceneFrom(random, at);
     const caption = captionOf(world, scene, random);
     const first = stills ? random.integer(frames) : 0;
     const count = stills ? 1 : frames;
@@ -72,7 +80,7 @@ export function clipSampler(options: ClipSamplerOptions): ClipSampler {
       index = to;
     },
     clip,
-    scene: (at) => sceneFrom(randomStream(seed, at)),
+    scene: (at) => sceneFrom(randomStream(seed, at), at),
   };
 }
 

@@ -28,16 +28,23 @@ export function emojiSource(world: World): ClipSource {
       chineseWords: () => chineseWords(world),
       words: () => captionWords(world),
     },
+    isDrawn: true,
     longest: async () => Number.POSITIVE_INFINITY,
-    async stream({ seed, frames, part, aspect, crop }) {
+    async stream({ seed, frames, part, aspect, crop, scenes = {} }) {
       if (part === 'unseen' && !world.subjects.some(({ role }) => role === 'unseen')) return undefined;
       const stills = frames === 1;
       const sampler = clipSampler({
         world,
         seed,
         stills,
+        ...(scenes.balanced && { balanced: true }),
         frames: stills ? STILL_FRAMES : frames,
-        scenes: { ...SCENES[part], ...(aspect !== undefined && { aspect }) },
+        scenes: {
+          ...SCENES[part],
+          ...(aspect !== undefined && { aspect }),
+          ...(scenes.inside && { inside: true }),
+          ...(scenes.mix && { mix: scenes.mix }),
+        },
         ...(crop !== undefined && { crop }),
       });
       return {

@@ -2,7 +2,7 @@
  * A directory of someone's own clips as a source: which are used, which are held out, and where in them clip i of a seed
  * lies. Knows no networks; decoded frames are the cache's.
  */
-import { StepVideoError } from '../errors.ts';
+import { inputError, StepVideoError } from '../errors.ts';
 import { clipCache, type DecodeSettings, type StoredClip } from './clip-cache.ts';
 import { type ClipFile, scanClipFolder } from './clip-folder.ts';
 import type { ClipSource, ClipStream, FolderReport, StreamOptions } from './clip-source.ts';
@@ -62,9 +62,12 @@ export async function folderSource(directory: string, options: FolderOptions): P
 
   const source: ClipSource = {
     vocabulary: { corpus: () => texts, chineseWords: () => chineseWordsOf(texts), words: () => texts },
+    isDrawn: false,
     longest: async (signal) => longestOf(await usableClips(undefined, signal)),
     async stream(request) {
-      const { frames, part, aspect, signal } = request;
+      const { frames, part, aspect, scenes, signal } = request;
+      if (scenes && (scenes.inside || scenes.balanced || scenes.mix))
+        throw inputError('train', 'scenes is for emoji world, whose clips are drawn', directory, 'buckets without it');
       if (part === 'unseen') return undefined;
       const all = await usableClips(aspect, signal);
       used = all.length;

@@ -44,6 +44,8 @@ export type SampleOptions = {
   camera?: Camera;
   aspect?: Aspect;
   mix?: Partial<Mix>;
+  /** Only scenes whose subjects stay inside the picture, but for their margin, for the whole clip. */
+  inside?: boolean;
 };
 
 /** Largest random distance of the path's middle from the picture's, in units. */
@@ -62,8 +64,32 @@ const PAIR_MOTIONS = ['still', 'left', 'right', 'up', 'down', 'bounce', 'spin', 
 const PAIR_WIDTH = 50;
 const PAIR_DISTANCE = 54;
 
+/** Draws after which a scene is taken that leaves the picture: some parts that are given never fit. */
+const INSIDE_DRAWS = 20;
+
 /** One scene. `random` advances by as many numbers as the draw needs, held-out triples being drawn again. */
 export function sampleScene(random: Random, world: World, options: SampleOptions = {}): Scene {
+  let scene = drawScene(random, world, options);
+  if (options.inside)
+    for (let i = 0; i < INSIDE_DRAWS && overhang(scene, options.frames ?? 17) > OVERHANG + 0.01; i++)
+      scene = drawScene(random, world, options);
+  return scene;
+}
+
+/** How far the squares of a scene's sprites leave the picture at most within `frames`, in units; negative where they never touch it. */
+export function overhang({ second, ...scene }: Scene, frames: number): number {
+  const extent = extentOf(scene.aspect);
+  let most = Number.NEGATIVE_INFINITY;
+  for (const { start } of second ? [scene, second] : [scene])
+    for (let t = 0; t < frames; t++) {
+      const pose = seen(poseAt(scene.motion, start, t, scene.pace), viewAt(scene.camera, t), extent);
+      const beyond = (at: number, side: number): number => Math.abs(at - side / 2) + pose.width / 2 - side / 2;
+      most = Math.max(most, beyond(pose.x, extent.width), beyond(pose.y, extent.height));
+    }
+  return most;
+}
+
+function drawScene(random: Random, world: World, options: SampleOptions): Scene {
   const { frames = 17, role = 'trained', split = 'train', aspect = 'square' } = options;
   const mix = { ...TRAINING_MIX, ...options.mix };
   const ids = world.subjects.filter((subject) => subject.role === role).map((subject) => subject.id);

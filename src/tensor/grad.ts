@@ -6,7 +6,8 @@ import { internalError } from '../errors.ts';
 import { isFloat } from './dtype.ts';
 import { opDefinition } from './op.ts';
 import { add } from './ops/elementwise.ts';
-import { expand } from './ops/shape.ts';
+import { concat, expand, pad } from './ops/shape.ts';
+import { dim } from './shape.ts';
 import { isLeaf, reachable, scalar, type Tensor } from './tensor.ts';
 
 /**
@@ -34,7 +35,7 @@ export class Gradients {
 
   add(node: Tensor, dy: Tensor): void {
     const have = this.#sums.get(node);
-    this.#sums.set(node, have === undefined ? dy : add(have, dy));
+    this.#sums.set(node, have === undefined ? dy : (joined(have, dy) ?? joined(dy, have) ?? add(have, dy)));
   }
 
   replace(node: Tensor, dy: Tensor): void {
@@ -44,6 +45,30 @@ export class Gradients {
   of(node: Tensor): Tensor | undefined {
     return this.#sums.get(node);
   }
+}
+
+/**
+ * Neighbouring ranges of one axis, each padded with zeros to the same size, side by side: what the slices of a tensor give
+ * back. Much cheaper than to add the padded ones. Undefined where `second` does not begin where `first` ends.
+ */
+function joined(first: Tensor, second: Tensor): Tensor | undefined {
+  const [a, b] = [paddedRange(first), paddedRange(second)];
+  if (a === undefined || b === undefined || a.axis !== b.axis || a.start + a.length !== b.start) return undefined;
+  const parts = [a.range, b.range].flatMap((x) => (x.op === 'Concat' && x.attributes.axis === a.axis ? x.inputs : [x]));
+  const at = (value: number): number[] => first.shape.map((_, axis) => (axis === a.axis ? value : 0));
+  const behind = dim(first.shape, a.axis) - b.start - b.length;
+  return pad(concat(parts, a.axis), at(a.start), at(behind));
+}
+
+/** What a node pads along a single axis, and where it then lies. */
+function paddedRange(node: Tensor): { range: Tensor; axis: number; start: number; length: number } | undefined {
+  if (node.op !== 'Pad') return undefined;
+  const range = node.inputs[0] as Tensor;
+  const axes = node.shape.flatMap((size, axis) => (size === range.shape[axis] ? [] : [axis]));
+  const [axis] = axes;
+  if (axis === undefined || axes.length > 1) return undefined;
+  const before = node.attributes.before as readonly number[];
+  return { range, axis, start: before[axis] as number, length: dim(range.shape, axis) };
 }
 
 /**

@@ -3,6 +3,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import * as z from 'zod';
+import { ASPECTS, type Aspect } from '../data/scene.ts';
 import { inputError } from '../errors.ts';
 import { jointSizes, vaeSizes } from './start-sizes.ts';
 
@@ -11,6 +12,27 @@ const count = z.int().positive();
 const decayRate = z.number().min(0).lt(1);
 /** The VAE codes chunks of 17 frames, or single pictures. */
 const chunk = z.int().refine((frames) => frames === 1 || frames === 17, 'must be 1 or 17, one chunk of the VAE');
+
+/** Clips of several chunks are coded chunk by chunk. */
+const clipLength = z
+  .int()
+  .refine((frames) => frames === 1 || (frames > 0 && frames % 17 === 0), 'must be 1 or a multiple of 17');
+const aspect = z.enum(Object.keys(ASPECTS) as [Aspect, ...Aspect[]]).default('square');
+
+const share = z.number().min(0).max(1);
+const sceneChoice = z
+  .strictObject({
+    /** Shares of gradients, sceneries, camera moves over sceneries, two subjects, and slow or fast motions. */
+    mix: z
+      .strictObject({ gradients: share, sceneries: share, cameras: share, pairs: share, speeds: share })
+      .partial()
+      .optional(),
+    /** Filtered: subjects that stay inside the picture only. */
+    inside: z.boolean().default(false),
+    /** Every pair of subject and motion equally often. */
+    balanced: z.boolean().default(false),
+  })
+  .prefault({});
 
 const isPattern = (text: string): boolean => {
   try {
@@ -118,6 +140,8 @@ const vaeSchema = z.strictObject({
       scales: z.array(z.number().nonnegative()).default([1, 0.5, 0.5]),
       /** L1 between neighbouring pixels' differences. */
       gradient: z.number().nonnegative().default(0.5),
+      /** L1 between neighbouring frames' differences. */
+      temporal: z.number().nonnegative().default(0),
       /** Mean KL over latents. */
       kl: z.number().nonnegative().default(1e-4),
     })
@@ -136,44 +160,75 @@ const density = z.discriminatedUnion('kind', [
   }),
 ]);
 
-const ditSchema = z.strictObject({
-  ...shared,
-  stage: z.literal('dit'),
-  /** Model directory whose trained VAE makes the latents. */
-  vae: z.string(),
-  /** Model directory to start from: text encoders, denoiser, tokenizers. Fresh ones of `model` where absent. */
-  start: z.string().optional(),
-  /** Configs of the networks; those of `start` where absent. */
-  model: z
-    .strictObject({
-      transformer: z.looseObject({}),
-      step_llm: z.looseObject({}),
-      hunyuan_clip: z.looseObject({}),
-      /** Positions that the CLIP slot has, all attended. */
-      clipTokens: count,
-    })
-    .optional(),
-  /** Latents are made once and kept here. */
-  latents: z.string(),
-  buckets: z
-    .array(
-      z.strictObject({
-        frames: chunk,
-        batch: count,
-        weight: positive.default(1),
-        /** Distinct clips encoded for this shape. */
-        clips: count,
-        density: density.prefault({ kind: 'logit-normal' }),
-      }),
-    )
-    .min(1),
-  /** Steps between grids of generated clips; none where absent. */
-  sampleSteps: count.optional(),
-  captionDrop: z.number().min(0).max(1).default(0.1),
-  /** Step-LLM tokens of a caption that training sees; longer ones are cut. */
-  textTokens: count.default(32),
-});
+const ditSchema = z
+  .strictObject({
+    ...shared,
+    stage: z.literal('dit'),
+    /** Model directory whose trained VAE makes the latents. */
+    vae: z.string(),
+    /** Model directory to start from: text encoders, denoiser, tokenizers. Fresh ones of `model` where absent. */
+    start: z.string().optional(),
+    /** Configs of the networks; those of `start` where absent. */
+    model: z
+      .strictObject({
+        transformer: z.looseObject({}),
+        step_llm: z.looseObject({}),
+        hunyuan_clip: z.looseObject({}),
+        /** Positions that the CLIP slot has, all attended. */
+        clipTokens: count,
+      })
+      .optional(),
+    /** Latents are made once and kept here. */
+    latents: z.string(),
+    buckets: z
+      .array(
+        z.strictObject({
+          frames: clipLength,
+          aspect,
+          /** With `balance`, the most: fewer where its aim holds no more. */
+          batch: count,
+          weight: positive.default(1),
+          /** What clips of emoji world show; as in its own mix unless told. */
+          scenes: sceneChoice,
+          /** Distinct clips encoded for this shape. */
+          clips: count,
+          density: density.prefault({ kind: 'logit-normal' }),
+        }),
+      )
+      .min(1),
+    /**
+     * One shape of clips a step, drawn by the buckets' weights, and stills in whole batches filled into the cheapest steps of a
+     * window; without it every step takes a batch of every bucket. Needs one bucket of stills, and a weight for its samples.
+     */
+    balance: z
+      .strictObject({
+        /** Arithmetic that a step's clips aim at, forward and backward. */
+        gflops: positive,
+        /** Stills for each clip. */
+        stills: z.number().nonnegative(),
+        /** Steps balanced together. */
+        window: count.default(8),
+      })
+      .optional(),
+    /** Held-out clips that score the run, tens of them. */
+    validationClips: count.multipleOf(10).default(60),
+    /** Steps between grids of generated clips; none where absent. */
+    sampleSteps: count.optional(),
+    captionDrop: z.number().min(0).max(1).default(0.1),
+    /** Step-LLM tokens of a caption that training sees; longer ones are cut. */
+    textTokens: count.default(32),
+  })
+  .refine(({ balance, buckets }) => balance === undefined || canBalance(buckets), {
+    path: ['balance'],
+    message: 'needs one bucket of stills, and buckets of clips',
+  });
 
+function canBalance(buckets: readonly { frames: number }[]): boolean {
+  const stills = buckets.filter(({ frames }) => frames === 1).length;
+  return stills === 1 && buckets.length > 1;
+}
+
+export type SceneChoice = z.output<typeof sceneChoice>;
 export type GroupConfig = z.output<typeof group>;
 export type ScheduleConfig = z.output<typeof schedule>;
 /** A config whose sizes are known, its own or those of the model that it starts from. */

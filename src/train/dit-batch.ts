@@ -39,16 +39,22 @@ export function tokensOf(
   };
 }
 
-/** Batch `index` as feeds, a function of (seed, index): which clips, captions, noise, times; captions are dropped for guidance. */
+/** The `bin`-th of so many equal parts of [0, 1]. */
+export type TimeBin = { readonly bin: number; readonly of: number };
+
+/**
+ * Batch `index` as feeds, a function of (seed, index): which clips, captions, noise, times; captions are dropped for guidance.
+ * With a bin, for validation: clips in order, captions kept, times evenly within the bin.
+ */
 export function batchOf(
   set: LatentSet,
   parts: { config: DitTraining; bucket: number; batch: number; tokenize: (text: string) => Tokens },
-): (index: number, plain: boolean) => Values {
+): (index: number, plain?: TimeBin) => Values {
   const { config, bucket, batch, tokenize } = parts;
   const size = sizeOf(set.shape);
   const clips = set.captions.length;
   const seed = config.seed * 100 + bucket;
-  return (index, plain) => {
+  return (index, plain?) => {
     const at = { seed, length: batch, offset: index * batch };
     const chosen = plain
       ? Array.from({ length: batch }, (_, i) => (index * batch + i) % clips)
@@ -58,7 +64,9 @@ export function batchOf(
       data.set(set.latents.subarray(clip * size, (clip + 1) * size), b * size);
     });
     const noise = gaussian({ seed, length: batch * size, offset: index * batch * size, stream: STREAM.noise });
-    const times = drawTimes(config.buckets[bucket]!.density, { ...at, stream: STREAM.time });
+    const times = plain
+      ? Float32Array.from({ length: batch }, (_, b) => (plain.bin + (b + 0.5) / batch) / plain.of)
+      : drawTimes(config.buckets[bucket]!.density, { ...at, stream: STREAM.time });
     const { noised, velocity } = flowMatching({ data, noise, times });
     const dropped = uniform({ ...at, stream: STREAM.drop });
     const which = uniform({ ...at, stream: STREAM.caption });

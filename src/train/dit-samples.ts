@@ -8,6 +8,7 @@ import { guided } from '../diffusion/guidance.ts';
 import { gaussian } from '../diffusion/noise.ts';
 import { schedule } from '../diffusion/schedule.ts';
 import { internalError } from '../errors.ts';
+import { latentLength, latentShape } from '../latents.ts';
 import { loadPipeline, type Pipeline } from '../pipeline.ts';
 import { presetOf } from '../presets.ts';
 import type { Device } from '../runtime/device.ts';
@@ -16,13 +17,13 @@ import { framesFromDecoded } from '../video/pixels.ts';
 import { PICTURE } from './clip-pixels.ts';
 
 /** Few and coarse: what a glance needs. Seeds never change, so that grids of two steps compare. */
-const GRID = { clips: 4, steps: 12, seed: 77, shown: [0, 8, 16] } as const;
+const GRID = { clips: 4, steps: 12, seed: 77, shown: 3 } as const;
 
 export type SampleOptions = {
   /** Model directory of the weights. */
   readonly model: string;
   readonly source: ClipSource;
-  /** 1 or 17. */
+  /** 1, or whole chunks of 17. */
   readonly frames: number;
   /** The PNG to write: a row a clip, real frames left, made ones right. */
   readonly file: string;
@@ -35,7 +36,8 @@ export async function drawSamples(options: SampleOptions): Promise<void> {
   const { model, source, frames, file, device, threads } = options;
   const stream = await source.stream({ seed: GRID.seed, frames, part: 'held-out' });
   if (stream === undefined) throw internalError('samples', 'every source has held-out clips');
-  const shown = GRID.shown.filter((t) => t < frames);
+  const count = Math.min(GRID.shown, frames);
+  const shown = Array.from({ length: count }, (_, i) => Math.round((i * (frames - 1)) / Math.max(1, count - 1)));
   const size = PICTURE * PICTURE * 3;
   const pictures: Uint8Array[] = [];
   const labels: string[] = [];
@@ -60,9 +62,8 @@ async function makeClip(
   { caption, frames, seed }: { caption: string; frames: number; seed: number },
 ): Promise<Uint8Array[]> {
   const { guidanceScale, timeShift, negativePrompt } = pipeline.preset;
-  const side = PICTURE / 16;
-  const shape = { frames: frames === 1 ? 1 : 3, channels: pipeline.latentChannels, height: side, width: side };
-  let latents = gaussian({ seed, length: shape.frames * shape.channels * side * side });
+  const shape = latentShape({ frames, height: PICTURE, width: PICTURE }, pipeline.latentChannels);
+  let latents = gaussian({ seed, length: latentLength(shape) });
   const text = await pipeline.encodeText([caption, negativePrompt]);
   const velocity = guided((x, batch, t) => pipeline.velocity({ latents: x, batch, shape, t, text }), guidanceScale);
   for await (const step of euler({ velocity, latents, times: schedule({ steps: GRID.steps, timeShift }) }))

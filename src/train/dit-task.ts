@@ -8,6 +8,7 @@ import { openClipSource } from '../data/open-source.ts';
 import { ditVelocity } from '../dit/model.ts';
 import { TIMESTEP_CHANNELS } from '../dit/timestep.ts';
 import { internalError } from '../errors.ts';
+import { latentShape } from '../latents.ts';
 import { Scope } from '../nn/scope.ts';
 import { loadTokenizers } from '../prompt/tokenize.ts';
 import { compile, type Executable } from '../runtime/compile.ts';
@@ -21,6 +22,7 @@ import { captionNotes } from './caption-notes.ts';
 import { hasState } from './checkpoint.ts';
 import type { DitTraining } from './config.ts';
 import { replaceFolder, writingErrors } from './disk.ts';
+import { type BalancedBuckets, balancedBuckets } from './dit-balance.ts';
 import { batchOf, tokensOf } from './dit-batch.ts';
 import { drawSamples } from './dit-samples.ts';
 import type { Bucket } from './gradients.ts';
@@ -30,8 +32,8 @@ import { JOINT_COMPONENTS, type JointConfigs, prepareFolder, saveFolder } from '
 import { initialValues, loadValues } from './parameters.ts';
 import type { Task, Weights } from './trainer.ts';
 
-/** Held-out latents score the run; their clips come from a seed of their own. */
-const VALIDATION = { seed: 4242, batch: 10, batches: 6 } as const;
+/** Held-out latents score the run, in bins of time; their clips come from a seed of their own. */
+const VALIDATION = { seed: 4242, batches: 10, bins: 5 } as const;
 
 /** Configs, tokenizers and start weights of a denoiser run; latents are made when its buckets are asked for. */
 export async function ditTask(config: DitTraining, options: { device: Device; show: Show }): Promise<Task> {
@@ -60,6 +62,7 @@ export async function ditTask(config: DitTraining, options: { device: Device; sh
 
   let data: TrainingData | undefined;
   let validation: Executable<'loss'> | undefined;
+  let balanced: BalancedBuckets | undefined;
   const trainingData = (): TrainingData => {
     if (data === undefined) throw internalError('dit task', 'buckets come first');
     return data;
@@ -79,33 +82,45 @@ export async function ditTask(config: DitTraining, options: { device: Device; sh
     async buckets(signal) {
       data = await makeData(config, { ...options, source, longest, signal });
       const { sets } = data;
-      return config.buckets.map(({ batch, frames, weight }, i): Bucket => {
+      const shapes = sets.map(({ shape }) => shape);
+      balanced =
+        config.balance && balancedBuckets(config.buckets, { ...config, balance: config.balance, shapes, configs });
+      return config.buckets.map(({ frames, aspect, ...bucket }, i): Bucket => {
         const set = sets[i]!;
+        const batch = balanced?.batches[i] ?? bucket.batch;
+        const weight = balanced ? batch : bucket.weight;
+        const slots = balanced?.most ?? config.accumulate;
         const draw = batchOf(set, { config, bucket: i, batch, tokenize });
         return {
-          name: `${frames}`,
+          name: aspect === 'square' ? `${frames}` : `${frames} ${aspect}`,
           weight,
           samples: batch,
           ...flowLoss(network, { batch, shape: set.shape, config }),
-          batch: (step: number, micro: number) => draw(step * config.accumulate + micro, false),
+          batch: (step: number, micro: number) => draw(step * slots + micro),
         };
       });
     },
+    passes: () => balanced?.passes,
     async validate(weights) {
       const { held } = trainingData();
-      const { batch, batches } = VALIDATION;
+      const { batches } = VALIDATION;
+      const batch = config.validationClips / batches;
       if (validation === undefined) {
         const { losses } = flowLoss(jointNetwork(new Scope(), configs), { batch, shape: held.shape, config });
         validation = await compile({ loss: losses.loss }, { device, threads: config.threads });
       }
       const draw = batchOf(held, { config, bucket: config.buckets.indexOf(longest), batch, tokenize });
       const feeds = Object.fromEntries(weights);
-      let total = 0;
+      const bins = new Array<number>(VALIDATION.bins).fill(0);
       for (let i = 0; i < batches; i++) {
-        const { loss } = await validation.run({ ...feeds, ...draw(i, true) });
-        total += floats(loss)[0]! / batches;
+        const bin = i % bins.length;
+        const { loss } = await validation.run({ ...feeds, ...draw(i, { bin, of: bins.length }) });
+        bins[bin]! += (floats(loss)[0]! * bins.length) / batches;
       }
-      return { score: -total, figures: { loss: total } };
+      const total = bins.reduce((sum, loss) => sum + loss, 0) / bins.length;
+      const edge = (bin: number): string => (bin / bins.length).toFixed(1);
+      const byTime = bins.map((loss, bin) => [`loss t ${edge(bin)}-${edge(bin + 1)}`, loss] as const);
+      return { score: -total, figures: { loss: total, ...Object.fromEntries(byTime) } };
     },
     ...(sampleSteps !== undefined && {
       samples: {
@@ -144,24 +159,54 @@ type DataOptions = {
 
 async function makeData(config: DitTraining, options: DataOptions): Promise<TrainingData> {
   const { show, longest, ...rest } = options;
-  const load = (frames: number, clips: number, seed: number, part: 'train' | 'validation'): Promise<LatentSet> =>
+  type Part = { seed: number; part: 'train' | 'validation' };
+  const load = ({ frames, aspect, scenes, clips }: ClipKind, of: Part): Promise<LatentSet> =>
     latentSet({
       ...rest,
-      part,
+      ...of,
       vae: config.vae,
       folder: config.latents,
       threads: config.threads,
       frames,
+      aspect,
+      scenes,
       clips,
-      seed,
-      onProgress: (done, total) => show(`latents of ${frames} frames: ${done} of ${total} clips`, done === total),
+      onProgress: (done, total) =>
+        show(`latents of ${frames} frames, ${aspect}: ${done} of ${total} clips`, done === total),
     });
+  // Longest first: a shorter bucket of no more drawn clips takes their beginnings, which are clips of its own.
+  const order = config.buckets.map((_, i) => i).sort((a, b) => config.buckets[b]!.frames - config.buckets[a]!.frames);
   const sets: LatentSet[] = [];
-  for (const { frames, clips } of config.buckets) sets.push(await load(frames, clips, config.seed, 'train'));
-  const held = await load(longest.frames, VALIDATION.batch * VALIDATION.batches, VALIDATION.seed, 'validation');
+  for (const i of order) {
+    const bucket = config.buckets[i]!;
+    const longer = order.find((k) => sets[k] && isLongerOf(config.buckets[k]!, bucket) && options.source.isDrawn);
+    sets[i] =
+      longer === undefined
+        ? await load(bucket, { seed: config.seed, part: 'train' })
+        : beginningsOf(sets[longer]!, bucket);
+  }
+  const held = await load({ ...longest, clips: config.validationClips }, { seed: VALIDATION.seed, part: 'validation' });
   const statistics = (await knownStatistics(config.vae)) ?? channelStatistics(sets);
   for (const set of [...sets, held]) normalise(set, statistics);
   return { sets, held, statistics };
+}
+
+type ClipKind = Pick<DitTraining['buckets'][number], 'frames' | 'aspect' | 'scenes' | 'clips'>;
+
+const isLongerOf = (one: ClipKind, other: ClipKind): boolean =>
+  one.aspect === other.aspect &&
+  JSON.stringify(one.scenes) === JSON.stringify(other.scenes) &&
+  one.frames > other.frames &&
+  one.clips >= other.clips;
+
+/** The first chunks of the first clips; of a clip that is one picture long, its first latent frame, which codes that picture alone. */
+function beginningsOf({ latents, captions, shape }: LatentSet, { frames, clips }: ClipKind): LatentSet {
+  const [long, channels, height, width] = shape as readonly [number, number, number, number];
+  const kept = latentShape({ frames, height: 16 * height, width: 16 * width }, channels).frames;
+  const size = channels * height * width;
+  const out = new Float32Array(clips * kept * size);
+  for (let i = 0; i < clips; i++) out.set(latents.subarray(i * long * size, (i * long + kept) * size), i * kept * size);
+  return { latents: out, captions: captions.slice(0, clips), shape: [kept, channels, height, width] };
 }
 
 type Network = (inputs: Inputs, keep: (features: Tensor) => void) => Tensor;

@@ -20,24 +20,28 @@ export type Bucket = {
   batch(step: number, micro: number): Values | Promise<Values>;
 };
 
+/** How often each bucket runs in a step, by the bucket's place; every bucket as often as the step accumulates, unless given. */
+export type Passes = (step: number) => readonly number[];
+
 export type StepGradients = {
   /** Weighted means of the losses, and `bucket.loss` of each bucket where there are several. */
   readonly figures: Readonly<Record<string, number>>;
   /** Global norm of the averaged gradient. */
   readonly norm: number;
   readonly samples: number;
+  /** Arithmetic of the step. */
+  readonly flops: number;
 };
 
 export interface Gradients {
   /** Fills the parameters' own gradient buffers with the weighted mean over buckets and micro batches of `step`. */
   accumulate(weights: Values, step: number): Promise<StepGradients>;
-  /** Arithmetic of one step. */
-  readonly flops: number;
   dispose(): Promise<void>;
 }
 
 export type GradientOptions = {
   readonly buckets: readonly Bucket[];
+  readonly passes?: Passes | undefined;
   /** The graph tensor of each parameter. */
   readonly tensors: ReadonlyMap<string, Tensor>;
   readonly parameters: readonly Parameter[];
@@ -50,39 +54,37 @@ export type GradientOptions = {
 /** Compiles the backward pass of every bucket. */
 export async function createGradients(options: GradientOptions): Promise<Gradients> {
   const { buckets, parameters, accumulate, device, threads } = options;
+  const passesOf = options.passes ?? (() => buckets.map(() => accumulate));
   // The only pass of a step may write its gradients where they belong, and take their norm on the way.
-  const isSingle = buckets.length * accumulate === 1;
-  const passes: Pass[] = [];
-  for (const bucket of buckets) {
-    const executable = await compile(backwardGraph(bucket, options, isSingle), { device, threads });
-    passes.push({ bucket, executable });
-  }
+  const isSingle = buckets.length * accumulate === 1 && options.passes === undefined;
+  const executables: Executable[] = [];
+  for (const bucket of buckets)
+    executables.push(await compile(backwardGraph(bucket, options, isSingle), { device, threads }));
   const into: Record<string, Value> = {};
   if (isSingle) for (const p of parameters) into[`gradient:${p.name}`] = p.gradient;
-  const total = buckets.reduce((sum, b) => sum + b.weight, 0) * accumulate;
   return {
-    flops: accumulate * passes.reduce((n, { executable }) => n + flopsOf(executable), 0),
     async accumulate(weights, step) {
-      const figures = figureSums(buckets, accumulate);
-      let [norm, isFirst] = [0, true];
-      for (const { bucket, executable } of passes)
-        for (let micro = 0; micro < accumulate; micro++) {
-          const results = await executable.run({ ...weights, ...(await bucket.batch(step, micro)) }, into);
+      const counts = passesOf(step);
+      const total = buckets.reduce((sum, bucket, i) => sum + counts[i]! * bucket.weight, 0);
+      const figures = figureSums(buckets, counts);
+      let [norm, flops, samples, isFirst] = [0, 0, 0, true];
+      for (const [i, bucket] of buckets.entries())
+        for (let micro = 0; micro < counts[i]!; micro++) {
+          const results = await executables[i]!.run({ ...weights, ...(await bucket.batch(step, micro)) }, into);
           if (isSingle) norm = floats(results['norm'])[0] as number;
           else addGradients(parameters, results, { share: bucket.weight / total, isFirst });
           isFirst = false;
-          figures.add(bucket, results);
+          flops += flopsOf(executables[i]!);
+          samples += bucket.samples;
+          figures.add(i, results);
         }
-      const samples = accumulate * buckets.reduce((n, b) => n + b.samples, 0);
-      return { figures: figures.means, norm: isSingle ? norm : globalNorm(parameters), samples };
+      return { figures: figures.means, norm: isSingle ? norm : globalNorm(parameters), samples, flops };
     },
     async dispose() {
-      await Promise.all(passes.map(({ executable }) => executable.dispose()));
+      await Promise.all(executables.map((executable) => executable.dispose()));
     },
   };
 }
-
-type Pass = { readonly bucket: Bucket; readonly executable: Executable };
 
 const flopsOf = (executable: Executable): number =>
   [...executable.costs.values()].reduce((n, cost) => n + cost.flops, 0);
@@ -102,19 +104,20 @@ function backwardGraph(bucket: Bucket, options: GradientOptions, withNorm: boole
 }
 
 /** Means of every reported scalar: over all buckets by weight, and of each bucket alone. */
-function figureSums(buckets: readonly Bucket[], accumulate: number) {
-  const total = buckets.reduce((sum, b) => sum + b.weight, 0);
+function figureSums(buckets: readonly Bucket[], counts: readonly number[]) {
+  const total = buckets.reduce((sum, bucket, i) => sum + counts[i]! * bucket.weight, 0);
   const means: Record<string, number> = {};
   const addTo = (name: string, value: number): void => {
     means[name] = (means[name] ?? 0) + value;
   };
   return {
     means,
-    add(bucket: Bucket, results: Values): void {
+    add(index: number, results: Values): void {
+      const bucket = buckets[index]!;
       for (const name of Object.keys(bucket.losses)) {
-        const value = (floats(results[`loss:${name}`])[0] as number) / accumulate;
+        const value = floats(results[`loss:${name}`])[0] as number;
         addTo(name, (value * bucket.weight) / total);
-        if (buckets.length > 1) addTo(`${bucket.name}.${name}`, value);
+        if (buckets.length > 1) addTo(`${bucket.name}.${name}`, value / counts[index]!);
       }
     },
   };

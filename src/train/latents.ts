@@ -7,18 +7,22 @@ import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { ClipSource, ClipStream, StreamPart } from '../data/clip-source.ts';
+import { ASPECTS, type Aspect } from '../data/scene.ts';
+import { sha256 } from '../data/world.ts';
 import { internalError, StepVideoError } from '../errors.ts';
 import { Scope } from '../nn/scope.ts';
 import { compile } from '../runtime/compile.ts';
 import type { Device } from '../runtime/device.ts';
 import { float32, floats } from '../runtime/value.ts';
 import { input, sizeOf } from '../tensor/index.ts';
+import { CHUNK_FRAMES } from '../vae/config.ts';
 import { encoder } from '../vae/encoder.ts';
 import { splitMoments } from '../vae/posterior.ts';
 import { openComponent } from '../weights/checkpoint.ts';
 import { openSafetensors, writeSafetensors } from '../weights/safetensors.ts';
 import { storedWeights } from '../weights/stored-weights.ts';
-import { clipsToPixels, PICTURE } from './clip-pixels.ts';
+import { clipsToPixels } from './clip-pixels.ts';
+import type { SceneChoice } from './config.ts';
 import { writingErrors } from './disk.ts';
 
 /** Means of the posterior, before normalisation: [clips, F, z, h, w] flat, and each clip's captions. */
@@ -35,8 +39,10 @@ export type LatentOptions = {
   readonly vae: string;
   /** Where parts are kept. */
   readonly folder: string;
-  /** 1 or 17, one chunk. */
+  /** 1, or whole chunks of 17. */
   readonly frames: number;
+  readonly aspect: Aspect;
+  readonly scenes: SceneChoice;
   /** Fewer where the source has no more that differ. */
   readonly clips: number;
   readonly seed: number;
@@ -85,8 +91,12 @@ export async function latentSet(options: LatentOptions): Promise<LatentSet> {
   return { latents, captions, shape: encode.shape };
 }
 
-const partFile = ({ folder, frames, seed }: LatentOptions, part: number): string =>
-  path.join(folder, `clips-${frames}-seed${seed}-${String(part).padStart(4, '0')}.safetensors`);
+const partFile = ({ folder, frames, aspect, scenes, seed }: LatentOptions, part: number): string => {
+  const { inside, balanced, mix } = scenes;
+  const chosen = inside || balanced || mix ? sha256(JSON.stringify([inside, balanced, mix])).slice(0, 8) : undefined;
+  const shape = [frames, ...(aspect === 'square' ? [] : [aspect]), ...(chosen ? [chosen] : [])].join('-');
+  return path.join(folder, `clips-${shape}-seed${seed}-${String(part).padStart(4, '0')}.safetensors`);
+};
 
 /** Hash of the encoder's weights: the same encoder makes the same latents, whatever decoder is trained for it. */
 async function encoderHash(dir: string): Promise<string> {
@@ -124,20 +134,28 @@ async function readPart(file: string, made: Ingredients, length: number): Promis
 }
 
 async function encoderOf(options: LatentOptions, stream: ClipStream) {
-  const { vae, frames, device, threads, signal } = options;
+  const { vae, frames, aspect, device, threads, signal } = options;
   const { config, source } = await openComponent(vae, 'vae');
-  const pixels = input('pixels', [1, frames, 3, PICTURE, PICTURE]);
+  const { width, height } = ASPECTS[aspect];
+  const chunk = Math.min(frames, CHUNK_FRAMES);
+  const pixels = input('pixels', [1, chunk, 3, height, width]);
   const mean = splitMoments(encoder(new Scope().at('encoder'), config, 'fused')(pixels)).mean;
   const executable = await compile({ mean }, { device, threads, weights: await storedWeights(source) });
+  const [, latentFrames, ...picture] = mean.shape as readonly [number, number, ...number[]];
+  const shape = [(frames / chunk) * latentFrames, ...picture];
+  const [pixelSize, latentSize] = [sizeOf(pixels.shape), sizeOf(mean.shape)];
   return {
-    shape: mean.shape.slice(1),
+    shape,
     async clips(first: number, count: number): Promise<Float32Array> {
-      const out = new Float32Array(count * sizeOf(mean.shape));
+      const out = new Float32Array(count * sizeOf(shape));
       for (let i = 0; i < count; i++) {
         if (signal?.aborted) throw new StepVideoError('aborted', 'train', 'stopped while making latents');
-        const clip = await stream.clip(first + i);
-        const result = await executable.run({ pixels: float32(clipsToPixels([clip]), pixels.shape) });
-        out.set(floats(result.mean), i * sizeOf(mean.shape));
+        const clip = clipsToPixels([await stream.clip(first + i)]);
+        for (let at = 0; at < frames / chunk; at++) {
+          const piece = clip.subarray(at * pixelSize, (at + 1) * pixelSize);
+          const result = await executable.run({ pixels: float32(piece, pixels.shape) });
+          out.set(floats(result.mean), i * sizeOf(shape) + at * latentSize);
+        }
         // The network holds the thread; a signal needs a turn of the event loop.
         await new Promise(setImmediate);
       }

@@ -30,6 +30,10 @@ const FILE: Readonly<Record<JointComponent, string>> = {
   hunyuan_clip: 'model.safetensors',
 };
 
+/** Where a model folder keeps the weights of a component. */
+export const weightsFile = (folder: string, component: JointComponent): string =>
+  path.join(componentFolder(folder, component), FILE[component]);
+
 /**
  * Writes tokenizers and every config into `folder`. The tokenizers are those of model directory `words`, which may be
  * `folder` itself, or are built of the captions where there is none; the vocabularies' sizes are theirs.
@@ -109,7 +113,7 @@ export async function saveFolder(
           ]
         : [],
     );
-    await writeSafetensors(path.join(folder, FILE[component]), tensors, { format: 'pt' });
+    await writeSafetensors(weightsFile(target, component), tensors, { format: 'pt' });
   }
   await copyFolder(path.join(parts.prepared, CLIP_WORDS), path.join(target, CLIP_WORDS));
   await copyFolder(path.join(parts.vae, 'vae'), path.join(target, 'vae'));

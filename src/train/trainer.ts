@@ -14,7 +14,7 @@ import type { Tensor } from '../tensor/index.ts';
 import { hasState, type Position, restoreState, saveState } from './checkpoint.ts';
 import type { TrainingConfig } from './config.ts';
 import { writingErrors } from './disk.ts';
-import { type Bucket, createGradients } from './gradients.ts';
+import { type Bucket, createGradients, type Passes } from './gradients.ts';
 import type { Metrics } from './metrics.ts';
 import { createOptimizer } from './optimizer.ts';
 import { trainedParameters } from './parameters.ts';
@@ -31,6 +31,8 @@ export type Task = {
   buckets(signal: AbortSignal | undefined): Promise<readonly Bucket[]>;
   /** What of the data is used, once the buckets are there; nothing where clips are made. */
   data?(): DataReport | undefined;
+  /** Known once the buckets are; every bucket runs alike where absent. */
+  passes?(): Passes | undefined;
   /** Score to maximise on held-out data, with figures to report and perhaps pictures written into `folder`. */
   validate(weights: Weights, folder: string, step: number): Promise<{ score: number; figures: Record<string, number> }>;
   /** Draws what the model makes now into `folder`, every so many steps. */
@@ -66,7 +68,17 @@ export async function train(task: Task, config: TrainingConfig, options: RunOpti
   const { tensors } = task;
   const { accumulate, recompute } = config;
   const buckets = await task.buckets(signal);
-  const gradients = await createGradients({ buckets, tensors, parameters, accumulate, recompute, device, threads });
+  const passes = task.passes?.();
+  const gradients = await createGradients({
+    buckets,
+    passes,
+    tensors,
+    parameters,
+    accumulate,
+    recompute,
+    device,
+    threads,
+  });
   const optimizer = await createOptimizer(parameters, { device, averageDecay: config.ema, threads });
   const weights: Values = Object.fromEntries(task.values);
   const started = performance.now();
@@ -102,14 +114,22 @@ export async function train(task: Task, config: TrainingConfig, options: RunOpti
   if (data !== undefined) metrics.data({ step: position.step, ...data });
   try {
     while (step < steps && !signal?.aborted) {
-      const { figures, norm, samples } = await gradients.accumulate(weights, step);
+      const { figures, norm, samples, flops } = await gradients.accumulate(weights, step);
       requireFinite('loss', figures['loss'], { step: step + 1, folder });
       requireFinite('gradient norm', norm, { step: step + 1, folder });
       const rate = learningRateFactor(step, steps, config.schedule);
       step += 1;
       await optimizer.step({ rate, clip: Math.min(1, config.clip / norm), step });
-      const flops = gradients.flops + optimizer.flops;
-      metrics.step({ step, steps, seconds: seconds(), samples, flops, rate, gradientNorm: norm, ...figures });
+      metrics.step({
+        step,
+        steps,
+        seconds: seconds(),
+        samples,
+        flops: flops + optimizer.flops,
+        rate,
+        gradientNorm: norm,
+        ...figures,
+      });
       const isLast = step === steps;
       if (step % config.validateSteps === 0 || isLast) await aside(validate);
       const { samples: drawn } = task;

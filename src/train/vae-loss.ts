@@ -1,5 +1,5 @@
 /**
- * Losses of the Video-VAE: L1 at several sizes, L1 of neighbouring differences, KL (report §4.1.4 names L1 and KL).
+ * Losses of the Video-VAE: L1 at several sizes, L1 of differences of neighbouring pixels and frames, KL (report §4.1.4 names L1 and KL).
  */
 import { abs, add, averagePool, mean, mul, reshape, slice, sub, sum, type Tensor } from '../tensor/index.ts';
 
@@ -26,6 +26,14 @@ export function gradientL1(reconstruction: Tensor, pixels: Tensor): Tensor {
     return mean(abs(sub(slice(error, axis, 1, size), slice(error, axis, 0, size - 1))));
   };
   return add(difference(2), difference(3));
+}
+
+/** L1 between the differences of neighbouring frames: flicker, and images doubled where something moves. 0 for stills. */
+export function temporalL1(reconstruction: Tensor, pixels: Tensor): Tensor {
+  const error = sub(reconstruction, pixels);
+  const frames = error.shape[1] as number;
+  if (frames === 1) return mean(mul(error, 0));
+  return mean(abs(sub(slice(error, 1, 1, frames), slice(error, 1, 0, frames - 1))));
 }
 
 const asPictures = (video: Tensor): Tensor => {

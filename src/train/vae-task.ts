@@ -28,7 +28,7 @@ import type { Bucket } from './gradients.ts';
 import type { Show } from './metrics.ts';
 import { groupOf, initialValues, loadValues } from './parameters.ts';
 import type { Task } from './trainer.ts';
-import { gradientL1, l1, multiscaleL1 } from './vae-loss.ts';
+import { gradientL1, l1, multiscaleL1, temporalL1 } from './vae-loss.ts';
 
 /** Streams of the noise generator; clips have their own. */
 const NOISE_STREAM = 7;
@@ -115,6 +115,7 @@ function bucket(parts: { config: VaeTraining; index: number; networks: Networks;
   const loss = [
     multiscaleL1(reconstruction, pixels, config.loss.scales),
     mul(gradientL1(reconstruction, pixels), config.loss.gradient),
+    ...(frames > 1 && config.loss.temporal > 0 ? [mul(temporalL1(reconstruction, pixels), config.loss.temporal)] : []),
     mul(kl, config.loss.kl),
   ].reduce((a, b) => add(a, b));
   return {

@@ -5,7 +5,7 @@ import { CAMERAS, seen, viewAt } from '../../src/data/camera.ts';
 import { clipSampler } from '../../src/data/clips.ts';
 import { MOTIONS, poseAt } from '../../src/data/motion.ts';
 import { randomStream } from '../../src/data/random.ts';
-import { sampleScene } from '../../src/data/sample.ts';
+import { overhang, sampleScene } from '../../src/data/sample.ts';
 import { ASPECTS, type Aspect, extentOf, PLACES, renderScene } from '../../src/data/scene.ts';
 import { SCENERIES } from '../../src/data/scenery.ts';
 import { centredScene, drawnWorld } from './drawn-world.ts';
@@ -152,6 +152,15 @@ describe('sampleScene', () => {
     );
   });
 
+  it('leaves out what leaves the picture when asked to', () => {
+    const leaves = (inside: boolean): number =>
+      Array.from({ length: 200 }, (_, i) =>
+        overhang(sampleScene(randomStream(4, i), world, { frames: 34, inside, mix: { sceneries: 0.5 } }), 34),
+      ).filter((beyond) => beyond > 4.01).length;
+    expect(leaves(false)).toBeGreaterThan(5);
+    expect(leaves(true)).toBe(0);
+  });
+
   it('puts a second subject where it says', () => {
     let pairs = 0;
     for (let i = 0; i < 200; i++) {
@@ -209,6 +218,17 @@ describe('clipSampler', () => {
         if (Math.abs(pixels[p]! - top[0]) + Math.abs(pixels[p + 2]! - top[2]) > 12) other++;
       expect(other, `clip ${i} shows ${scene.subject}`).toBeGreaterThan(100);
     }
+  });
+
+  it('takes subjects and motions in turn when balanced', () => {
+    const sampler = clipSampler({ world, seed: 5, frames: 17, balanced: true });
+    const counts = new Map<string, number>();
+    for (let i = 0; i < 2 * 7 * MOTIONS.length; i++) {
+      const { subject, motion } = sampler.scene(i);
+      counts.set(`${subject} ${motion}`, (counts.get(`${subject} ${motion}`) ?? 0) + 1);
+    }
+    expect(counts.size).toBe(7 * MOTIONS.length);
+    expect(new Set(counts.values())).toEqual(new Set([2]));
   });
 
   it('refuses a crop larger than the picture', () => {

@@ -117,3 +117,32 @@ test('descent along the gradient trains a small network', () => {
   }
   expect(losses.at(-1)!).toBeLessThan(0.15 * losses[0]!);
 });
+
+test('slices of one tensor give back their parts side by side, whatever their order', () => {
+  for (const order of [
+    [0, 1, 2],
+    [2, 1, 0],
+    [1, 0, 2],
+  ]) {
+    const x = t.input('x', [2, 6, 3]);
+    const parts = [t.slice(x, 1, 0, 1), t.slice(x, 1, 1, 4), t.slice(x, 1, 4, 6)].map((part, i) =>
+      t.sum(t.mul(t.square(part), i + 1)),
+    );
+    const loss = order.map((i) => parts[i]!).reduce((a, b) => t.add(a, b));
+    const [dx] = t.grad(loss, [x]);
+    const value = spread({ shape: [2, 6, 3] }, 3);
+    const [got] = t.evaluate([dx!], feedsOf([x], [value]));
+    const expected = value.data.map((v, i) => 2 * v * [1, 2, 2, 2, 3, 3][Math.floor(i / 3) % 6]!);
+    expect(deviation(got!.data, expected)).toBeLessThan(1e-12);
+    const ops = t.reachable([dx!]).map((node) => node.op);
+    if (order[0] !== 1) expect(ops).not.toContain('Pad');
+  }
+});
+
+test('overlapping slices add up', () => {
+  const x = t.input('x', [5]);
+  const loss = t.sum(t.add(t.sum(t.slice(x, 0, 0, 3)), t.sum(t.slice(x, 0, 2, 5))));
+  const [dx] = t.grad(loss, [x]);
+  const [got] = t.evaluate([dx!], feedsOf([x], [spread({ shape: [5] }, 3)]));
+  expect([...got!.data]).toEqual([1, 1, 2, 1, 1]);
+});

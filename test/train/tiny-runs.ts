@@ -104,4 +104,5 @@ export const ditConfig = (root: string) => ({
   ],
   ema: 0.9,
   sampleSteps: 100,
+  validationClips: 10,
 });

@@ -1,5 +1,5 @@
 /** Both stages whole, on a drawn world: files of a run, resume, a pipeline from what was trained, caches of another VAE. */
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import sharp from 'sharp';
@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { emojiSource } from '../../src/data/emoji-source.ts';
 import { loadPipeline } from '../../src/pipeline.ts';
 import { presetOf } from '../../src/presets.ts';
+import { averageModels } from '../../src/train/average-models.ts';
 import { drawSamples } from '../../src/train/dit-samples.ts';
 import { runTraining } from '../../src/train/run.ts';
 import { openSafetensors, writeSafetensors } from '../../src/weights/safetensors.ts';
@@ -145,6 +146,73 @@ describe('a denoiser run', () => {
 
     writeFileSync(vocabulary, '[PAD]\n');
     await expect(run({ ...ditConfig(root), name: 'spoilt', start })).rejects.toThrow(/vocab\.txt/);
+  });
+});
+
+describe('clips of several lengths and shapes', () => {
+  const balanced = () => ({
+    ...ditConfig(root),
+    name: 'balanced',
+    sampleSteps: undefined,
+    steps: 3,
+    buckets: [
+      { frames: 1, batch: 2, clips: 4 },
+      { frames: 17, batch: 8, clips: 2, weight: 2 },
+      { frames: 34, batch: 8, clips: 2, aspect: 'landscape' },
+    ],
+    balance: { gflops: 0.05, stills: 2, window: 3 },
+  });
+
+  it('train in steps of about equal arithmetic', async () => {
+    await run(balanced());
+    const records = readFileSync(at('runs', 'balanced', 'metrics.jsonl'), 'utf8')
+      .trimEnd()
+      .split('\n');
+    const steps = records.map((line) => JSON.parse(line)).filter(({ kind }) => kind === 'step');
+    expect(steps).toHaveLength(3);
+    for (const step of steps) expect(Number.isFinite(step.loss)).toBe(true);
+    const names = new Set(steps.flatMap((step) => Object.keys(step).filter((name) => name.endsWith('.loss'))));
+    expect(names).toContain('1.loss');
+    const clips = steps.flatMap((step) => Object.keys(step).filter((name) => /^(17|34 landscape)\.loss$/.test(name)));
+    expect(clips).toHaveLength(3); // one shape of clips a step
+    const validation = records.map((line) => JSON.parse(line)).find(({ kind }) => kind === 'validation');
+    expect(Object.keys(validation).filter((name) => name.startsWith('loss t '))).toHaveLength(5);
+  });
+
+  it('need stills to fill with', async () => {
+    const config = { ...balanced(), name: 'unfilled', buckets: [{ frames: 17, batch: 1, clips: 2 }] };
+    await expect(run(config)).rejects.toThrow(/balance: needs one bucket of stills/);
+  });
+});
+
+describe('an average of models', () => {
+  it('holds the mean of every weight, beside the files of the first', async () => {
+    const second = await run({
+      ...ditConfig(root),
+      name: 'second',
+      seed: 9,
+      vae: at('runs', 'vae', 'last'),
+      latents: at('latents-9'),
+      sampleSteps: undefined,
+    });
+    const [a, b] = [at('runs', 'dit', 'last'), path.join(second, 'last')];
+    cpSync(path.join(a, 'vae'), path.join(b, 'vae'), { recursive: true });
+    await averageModels([a, b], at('average'));
+    const name = 'transformer/diffusion_pytorch_model.safetensors';
+    const floats = async (folder: string) => {
+      const source = await openSafetensors(path.join(folder, name));
+      const values = await source.readFloat32(source.tensors.get('proj_out.weight')!);
+      await source.close();
+      return values.slice();
+    };
+    const [x, y, mean] = [await floats(a), await floats(b), await floats(at('average'))];
+    expect(Math.max(...x.map((v, i) => Math.abs(v - y[i]!)))).toBeGreaterThan(4e-4);
+    expect(Math.max(...mean.map((v, i) => Math.abs(v - (x[i]! + y[i]!) / 2)))).toBeLessThan(1e-4);
+    expect(existsSync(at('average', 'model_index.json'))).toBe(true);
+    await expect(averageModels([a], at('one'))).rejects.toThrow(/two models at least/);
+    writeFileSync(path.join(b, 'hunyuan_clip', 'tokenizer', 'vocab.txt'), '[PAD]');
+    await expect(averageModels([a, b], at('other-words'))).rejects.toThrow(/vocab.txt must equal that of/);
+    expect(existsSync(at('other-words'))).toBe(false);
   });
 });
 

@@ -96,3 +96,13 @@ it('refuses sizes that do not fit', async () => {
   await expect(plain.moments(clip, { frames: 5, height: 16, width: 32 })).rejects.toThrow('leave 1-4 or 9-12');
   await expect(plain.moments(clip, { frames: 2, height: 16, width: 32 })).rejects.toThrow('must fill');
 });
+
+it('codes the first frame of a clip as it codes that picture alone', async () => {
+  const long = gaussian({ seed: 2, length: 17 * clip.length }).map((v) => Math.tanh(v));
+  const first = await plain.encode(long.slice(0, clip.length), size);
+  const whole = await plain.encode(long, { ...size, frames: 17 });
+  expect(whole.length).toBe(3 * first.length);
+  first.forEach((v, i) => {
+    expect(whole[i]).toBeCloseTo(v, 5);
+  });
+});

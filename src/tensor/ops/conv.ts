@@ -110,7 +110,14 @@ function weightGradient(x: Tensor, shape: Shape, dy: Tensor, { pads, stride }: S
       const picture = shifted(u, v); //                                                          [N, C, L]
       parts.push(batch === 1 ? matmul(picture, columns) : sum(matmul(picture, columns), [0], true));
     }
-  return reshape(transpose(concat(parts, 0), [2, 1, 0]), [out, channels, kh, kw]); //            [kh·kw, C, O] before
+  return outputFirst(concat(parts, 0), shape);
+}
+
+/** [kh·kw, C, O] -> [O, C, kh, kw], one axis at a time: many times faster than the whole permutation at once. */
+function outputFirst(parts: Tensor, shape: Shape): Tensor {
+  const [out, channels, kh, kw] = shape as readonly [number, number, number, number];
+  const kernelLast = transpose(reshape(parts, [kh * kw, channels * out]), [1, 0]);
+  return reshape(transpose(reshape(kernelLast, [channels, out, kh * kw]), [1, 0, 2]), shape);
 }
 
 /** From here on the batch of products is larger than the pictures themselves, and one product over all of N is faster. */
@@ -126,7 +133,7 @@ function wideWeightGradient(x: Tensor, shape: Shape, dy: Tensor, pads: Pads): Te
   for (let u = 0; u < kh; u++)
     for (let v = 0; v < kw; v++)
       parts.push(reshape(matmul(reshape(shifted(u, v), [channels, -1]), columns), [1, channels, out]));
-  return reshape(transpose(concat(parts, 0), [2, 1, 0]), shape);
+  return outputFirst(concat(parts, 0), shape);
 }
 
 type Shifts = { shifted: (u: number, v: number) => Tensor; rows: Tensor };
