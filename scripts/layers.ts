@@ -4,7 +4,7 @@
  *   cli → composition (generate, train, data, eval, parity, …) → stages → weights, nn → runtime → onnx → tensor → errors
  */
 
-const STAGES = ['prompt', 'text', 'diffusion', 'dit', 'vae', 'video'];
+const STAGES = ['prompt', 'text', 'diffusion', 'dit', 'vae', 'video', 'features'];
 const SUBSTRATE = ['tensor', 'onnx', 'runtime', 'nn', 'weights'];
 /** Each composes stages, and may use its neighbours. Top-level files (generate.ts, request.ts …) form the layer `.`. */
 const COMPOSITION = ['.', 'machine', 'memory-plan', 'train', 'data', 'eval', 'parity'];

@@ -15,10 +15,10 @@ const SHIPPED = fileURLToPath(new URL('../models', import.meta.url));
 
 const DEFAULT_MODEL = 'mini';
 
-/** Names of the models that come with the package. */
+/** Names of the models that come with the package; what judges clips lies beside them and is none. */
 function shippedModels(): string[] {
   if (!existsSync(SHIPPED)) return [];
-  return readdirSync(SHIPPED, { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? [entry.name] : []));
+  return readdirSync(SHIPPED).filter((name) => existsSync(path.join(SHIPPED, name, 'model_index.json')));
 }
 
 /**

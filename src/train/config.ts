@@ -5,6 +5,7 @@ import { readFile } from 'node:fs/promises';
 import * as z from 'zod';
 import { ASPECTS, type Aspect } from '../data/scene.ts';
 import { inputError } from '../errors.ts';
+import { featureSizes } from '../features/config.ts';
 import { jointSizes, vaeSizes } from './start-sizes.ts';
 
 const positive = z.number().positive();
@@ -42,7 +43,7 @@ const isPattern = (text: string): boolean => {
   }
 };
 
-const group = z.strictObject({
+export const group = z.strictObject({
   /** Regular expression over parameter names; the first group that matches a name takes it. */
   pattern: z.string().refine(isPattern, 'must be a regular expression'),
   optimizer: z.enum(['adamw', 'muon', 'frozen']),
@@ -100,6 +101,8 @@ const shared = {
   clip: positive.default(1),
   /** Decay of the moving average of weights, which is what gets validated and saved; none where absent. */
   ema: decayRate.optional(),
+  /** A loss that stays above this many times its running median stops the run. */
+  explodes: z.number().gt(1).default(10),
   schedule: schedule.prefault({}),
   /** Keep block outputs only and compute the rest of the forward pass again in the backward pass: less memory, more work. */
   recompute: z.boolean().default(false),
@@ -111,6 +114,31 @@ const shared = {
 };
 
 const sizes = z.strictObject({ ch: count, ch_mult: z.array(count).length(4), num_res_blocks: z.int().nonnegative() });
+
+/** Every so many frames of a clip are looked at, others in the next step. */
+const everyFrames = count.default(4);
+
+const perceptual = z.strictObject({
+  weight: positive,
+  /** Folder of a trained feature network: this project's own classifier of emoji world, not VGG. */
+  features: z.string(),
+  everyFrames,
+});
+
+const adversarial = z.strictObject({
+  /** Weight of the generator's term; it stays as it is set here, whatever the other gradients are. */
+  weight: positive,
+  /** Steps before the discriminator learns and the decoder is told; its graph runs from the beginning. */
+  start: z.int().nonnegative().default(0),
+  /** Steps over which the weight then rises to its full size. */
+  ramp: z.int().nonnegative().default(0),
+  /** Channels of the discriminator's levels, each half the size of the one before. */
+  widths: z.array(count.multipleOf(8)).min(1).max(4).default([16, 32, 64]),
+  everyFrames,
+  /** The discriminator's AdamW. */
+  lr: positive.default(2e-4),
+  betas: z.tuple([decayRate, decayRate]).default([0.5, 0.9]),
+});
 
 const vaeSchema = z.strictObject({
   ...shared,
@@ -140,12 +168,18 @@ const vaeSchema = z.strictObject({
       scales: z.array(z.number().nonnegative()).default([1, 0.5, 0.5]),
       /** L1 between neighbouring pixels' differences. */
       gradient: z.number().nonnegative().default(0.5),
-      /** L1 between neighbouring frames' differences. */
+      /** L1 between the differences of neighbouring frames: flicker and doubled images. */
       temporal: z.number().nonnegative().default(0),
       /** Mean KL over latents. */
       kl: z.number().nonnegative().default(1e-4),
+      perceptual: perceptual.optional(),
+      adversarial: adversarial.optional(),
     })
     .prefault({}),
+  /** Trains the 4x8x8 core alone, its latents of `z_channels` straight behind the mid block; the dual paths stay as they begin. */
+  core: z.strictObject({ z_channels: count.default(16) }).optional(),
+  /** Clips that the map of previews is fitted on whenever weights are saved, seconds of work; 0: no map. */
+  previewClips: z.int().nonnegative().default(32),
   /** Start value of the log-variance, so that noise does not swamp untrained means. */
   logVariance: z.number().default(-6),
 });
@@ -223,6 +257,24 @@ const ditSchema = z
     message: 'needs one bucket of stills, and buckets of clips',
   });
 
+const featuresSchema = z.strictObject({
+  ...shared,
+  stage: z.literal('features'),
+  model: featureSizes.prefault({}),
+  /** Pictures that make up a step: whole frames, or squares of `crop` pixels around the subject. */
+  buckets: z
+    .array(
+      z.strictObject({
+        crop: z.int().positive().max(128).multipleOf(16).optional(),
+        batch: count,
+        weight: positive.default(1),
+      }),
+    )
+    .min(1),
+  /** Share of pictures that are blurred, noisy or of slightly other colours, as decoded ones are. */
+  worn: z.number().min(0).max(1).default(0.5),
+});
+
 function canBalance(buckets: readonly { frames: number }[]): boolean {
   const stills = buckets.filter(({ frames }) => frames === 1).length;
   return stills === 1 && buckets.length > 1;
@@ -231,11 +283,15 @@ function canBalance(buckets: readonly { frames: number }[]): boolean {
 export type SceneChoice = z.output<typeof sceneChoice>;
 export type GroupConfig = z.output<typeof group>;
 export type ScheduleConfig = z.output<typeof schedule>;
+export type PerceptualConfig = z.output<typeof perceptual>;
+export type AdversarialConfig = z.output<typeof adversarial>;
 /** A config whose sizes are known, its own or those of the model that it starts from. */
 type Sized<Config extends { model?: unknown }> = Config & { readonly model: NonNullable<Config['model']> };
 export type VaeTraining = Sized<z.output<typeof vaeSchema>>;
 export type DitTraining = Sized<z.output<typeof ditSchema>>;
-export type TrainingConfig = VaeTraining | DitTraining;
+export type FeaturesTraining = z.output<typeof featuresSchema>;
+type Unsized = z.output<typeof vaeSchema> | z.output<typeof ditSchema> | FeaturesTraining;
+export type TrainingConfig = VaeTraining | DitTraining | FeaturesTraining;
 
 /** Reads and checks a config file; an error names the file and the first field that is wrong. */
 export async function readTrainingConfig(path: string): Promise<TrainingConfig> {
@@ -248,17 +304,15 @@ export async function readTrainingConfig(path: string): Promise<TrainingConfig> 
   } catch (error) {
     throw inputError(`train ${path}`, 'config must be JSON', (error as Error).message);
   }
-  const result = z.discriminatedUnion('stage', [vaeSchema, ditSchema]).safeParse(json);
+  const result = z.discriminatedUnion('stage', [vaeSchema, ditSchema, featuresSchema]).safeParse(json);
   if (result.success) return sized(result.data, path);
   const issue = result.error.issues[0]!;
   throw inputError(`train ${path}`, `${issue.path.join('.') || 'config'}: ${issue.message}`);
 }
 
 /** The sizes of `start` for a config that names none. */
-async function sized(
-  config: z.output<typeof vaeSchema> | z.output<typeof ditSchema>,
-  path: string,
-): Promise<TrainingConfig> {
+async function sized(config: Unsized, path: string): Promise<TrainingConfig> {
+  if (config.stage === 'features') return config;
   if (config.model === undefined && config.start === undefined)
     throw inputError(`train ${path}`, 'model or start must be given: fresh networks need their sizes');
   return config.stage === 'vae'

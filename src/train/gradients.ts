@@ -18,6 +18,9 @@ export type Bucket = {
   /** Outputs of the network's blocks, which a run that recomputes activations keeps; the rest is computed again. */
   readonly kept?: readonly Tensor[];
   batch(step: number, micro: number): Values | Promise<Values>;
+  /** Tensors of the graph that `take` is handed after each pass: what another objective learns from. */
+  readonly made?: Readonly<Record<string, Tensor>>;
+  take?(micro: number, made: Values): void;
 };
 
 /** How often each bucket runs in a step, by the bucket's place; every bucket as often as the step accumulates, unless given. */
@@ -31,6 +34,8 @@ export type StepGradients = {
   readonly samples: number;
   /** Arithmetic of the step. */
   readonly flops: number;
+  /** Time that the step waited for its batches. */
+  readonly dataSeconds: number;
 };
 
 export interface Gradients {
@@ -67,18 +72,24 @@ export async function createGradients(options: GradientOptions): Promise<Gradien
       const counts = passesOf(step);
       const total = buckets.reduce((sum, bucket, i) => sum + counts[i]! * bucket.weight, 0);
       const figures = figureSums(buckets, counts);
-      let [norm, flops, samples, isFirst] = [0, 0, 0, true];
+      let [norm, flops, samples, isFirst, waited] = [0, 0, 0, true, 0];
       for (const [i, bucket] of buckets.entries())
         for (let micro = 0; micro < counts[i]!; micro++) {
-          const results = await executables[i]!.run({ ...weights, ...(await bucket.batch(step, micro)) }, into);
+          const asked = performance.now();
+          const batch = await bucket.batch(step, micro);
+          waited += performance.now() - asked;
+          const results = await executables[i]!.run({ ...weights, ...batch }, into);
           if (isSingle) norm = floats(results['norm'])[0] as number;
           else addGradients(parameters, results, { share: bucket.weight / total, isFirst });
           isFirst = false;
           flops += flopsOf(executables[i]!);
           samples += bucket.samples;
           figures.add(i, results);
+          const made = Object.keys(bucket.made ?? {}).map((name) => [name, results[`made:${name}`] as Value]);
+          bucket.take?.(micro, Object.fromEntries(made));
         }
-      return { figures: figures.means, norm: isSingle ? norm : globalNorm(parameters), samples, flops };
+      if (!isSingle) norm = globalNorm(parameters);
+      return { figures: figures.means, norm, samples, flops, dataSeconds: waited / 1000 };
     },
     async dispose() {
       await Promise.all(executables.map((executable) => executable.dispose()));
@@ -96,6 +107,7 @@ function backwardGraph(bucket: Bucket, options: GradientOptions, withNorm: boole
   const gradients = recompute ? gradRecomputed(loss, targets, bucket.kept ?? []) : grad(loss, targets);
   const outputs: Record<string, Tensor> = {};
   for (const [name, tensor] of Object.entries(bucket.losses)) outputs[`loss:${name}`] = tensor;
+  for (const [name, tensor] of Object.entries(bucket.made ?? {})) outputs[`made:${name}`] = tensor;
   parameters.forEach((p, i) => {
     outputs[`gradient:${p.name}`] = gradients[i] as Tensor;
   });

@@ -14,21 +14,22 @@ import { compile } from '../runtime/compile.ts';
 import type { Device } from '../runtime/device.ts';
 import { float32, floats, type Value, type Values } from '../runtime/value.ts';
 import { add, input, mul, sizeOf, type Tensor } from '../tensor/index.ts';
-import { decoder } from '../vae/decoder.ts';
-import { encoder } from '../vae/encoder.ts';
 import { klDivergence, samplePosterior, splitMoments } from '../vae/posterior.ts';
 import { contactSheet } from '../video/contact-sheet.ts';
 import { framesFromDecoded } from '../video/pixels.ts';
 import { checkpointName, openComponent } from '../weights/checkpoint.ts';
 import { writeSafetensors } from '../weights/safetensors.ts';
+import { type Autoencoder, autoencoder, CORE } from './autoencoder.ts';
 import { clipsToPixels, PICTURE } from './clip-pixels.ts';
 import type { VaeTraining } from './config.ts';
 import { replaceFolder, writingErrors } from './disk.ts';
+import { fitPreview, PREVIEW_FRAMES } from './fit-preview.ts';
 import type { Bucket } from './gradients.ts';
 import type { Show } from './metrics.ts';
 import { groupOf, initialValues, loadValues } from './parameters.ts';
 import type { Task } from './trainer.ts';
 import { gradientL1, l1, multiscaleL1, temporalL1 } from './vae-loss.ts';
+import { adversarialTerm, perceptualTerm, type TermOf } from './vae-terms.ts';
 
 /** Streams of the noise generator; clips have their own. */
 const NOISE_STREAM = 7;
@@ -41,11 +42,11 @@ export async function vaeTask(config: VaeTraining, { device, show }: { device: D
     onProgress: (done, total) => show(`clips: ${done} of ${total} decoded`, done === total),
   });
   const scope = new Scope({ training: true });
-  const networks = {
-    encode: encoder(scope.at('encoder'), config.model, 'primitive'),
-    decode: decoder(scope.at('decoder'), config.model, { form: 'primitive' }),
-  };
-  const buckets = config.buckets.map((_, i) => bucket({ config, index: i, networks, scope }));
+  const networks = autoencoder(scope, config, { form: 'primitive' });
+  const { perceptual, adversarial } = config.loss;
+  const opposed = adversarial && adversarialTerm(adversarial, config);
+  const terms = [...(perceptual ? [await perceptualTerm(perceptual)] : []), ...(opposed ? [opposed.term] : [])];
+  const buckets = config.buckets.map((_, i) => bucket({ config, index: i, networks, scope, terms }));
   const { values, statistics } = await startOf(config, scope);
   let held: Held | undefined;
   return {
@@ -69,36 +70,55 @@ export async function vaeTask(config: VaeTraining, { device, show }: { device: D
       if (held === undefined) throw internalError('vae task', 'buckets come first');
       return validate({ config, held, device }, weights, { folder, step });
     },
-    save: (weights, folder) => replaceFolder(folder, (part) => save({ ...config.model, ...statistics }, weights, part)),
+    save: (weights, folder) =>
+      replaceFolder(folder, async (part) => {
+        await save({ ...config.model, ...statistics }, weights, part);
+        const { previewClips: clips, threads } = config;
+        const isPossible = config.core === undefined && (await source.longest()) >= PREVIEW_FRAMES;
+        if (clips > 0 && isPossible) await fitPreview(part, { source, clips, device, threads });
+      }),
+    ...(opposed && { adversary: opposed.adversary() }),
   };
 }
 
-type Networks = { encode: ReturnType<typeof encoder>; decode: ReturnType<typeof decoder> };
-
 type Start = { values: Map<string, Value>; statistics?: { latents_mean: number[]; latents_std: number[] } };
 
-/** Start weights, and the statistics of latents where the encoder stays as it is: a denoiser made for them stays good. */
+/**
+ * Weights of the start where there is one, the core's own fresh in any case; and the statistics of its latents where the
+ * encoder stays as it is, so that a denoiser made for them stays good.
+ */
 async function startOf(config: VaeTraining, scope: Scope): Promise<Start> {
-  if (config.start !== undefined) {
-    const { source, config: theirs } = await openComponent(config.start, 'vae');
-    const values = await loadValues(scope.specs, source);
-    await source.close();
-    const { latents_mean, latents_std } = theirs;
-    const isKept = [...scope.specs.keys()].every(
-      (name) => !name.startsWith('encoder.') || groupOf(config.groups, name)?.optimizer === 'frozen',
-    );
-    return { values, ...(isKept && latents_mean && latents_std && { statistics: { latents_mean, latents_std } }) };
-  }
   const values = initialValues(scope.specs, config.seed);
-  const bias = floats(values.get('encoder.conv_out.conv.bias'));
-  bias.fill(config.logVariance, config.model.z_channels);
-  return { values };
+  const bias = (name: string): Float32Array => floats(values.get(name));
+  bias('encoder.conv_out.conv.bias').fill(config.logVariance, config.model.z_channels);
+  if (config.core) bias(`${CORE}.encoder.bias`).fill(config.logVariance, config.core.z_channels);
+  if (config.start === undefined) return { values };
+  const { source, config: theirs } = await openComponent(config.start, 'vae');
+  const stored = new Map([...scope.specs].filter(([name]) => isStored(name)));
+  const started = await loadValues(stored, source).finally(() => source.close());
+  const { latents_mean, latents_std } = theirs;
+  const isKept = [...scope.specs.keys()].every(
+    (name) => !name.startsWith('encoder.') || groupOf(config.groups, name)?.optimizer === 'frozen',
+  );
+  return {
+    values: new Map([...values, ...started]),
+    ...(isKept && latents_mean && latents_std && { statistics: { latents_mean, latents_std } }),
+  };
 }
+
+/** Whether a weight is one of a VAE's checkpoint. */
+const isStored = (name: string): boolean => !name.startsWith(`${CORE}.`);
 
 /** A bucket that waits for its clips. */
 type Graph = Omit<Bucket, 'batch'> & { batchOf(stream: ClipStream): Bucket['batch'] };
 
-function bucket(parts: { config: VaeTraining; index: number; networks: Networks; scope: Scope }): Graph {
+function bucket(parts: {
+  config: VaeTraining;
+  index: number;
+  networks: Autoencoder;
+  scope: Scope;
+  terms: readonly TermOf[];
+}): Graph {
   const { config, index } = parts;
   const { frames, crop, batch, weight, flat } = config.buckets[index]!;
   const size = crop ?? PICTURE;
@@ -108,22 +128,28 @@ function bucket(parts: { config: VaeTraining; index: number; networks: Networks;
   const moments = parts.networks.encode(pixels, keep);
   const noise = input('noise', splitMoments(moments).mean.shape);
   const decode = flat
-    ? decoder(parts.scope.at('decoder').reused(), config.model, { form: 'primitive', flat })
+    ? autoencoder(parts.scope.reused(), config, { form: 'primitive', flat }).decode
     : parts.networks.decode;
   const reconstruction = decode(samplePosterior(moments, noise), keep);
   const kl = mul(klDivergence(moments), batch / sizeOf(noise.shape));
+  const terms = parts.terms.map((term) => term({ index, reconstruction, pixels }));
   const loss = [
     multiscaleL1(reconstruction, pixels, config.loss.scales),
     mul(gradientL1(reconstruction, pixels), config.loss.gradient),
     ...(frames > 1 && config.loss.temporal > 0 ? [mul(temporalL1(reconstruction, pixels), config.loss.temporal)] : []),
     mul(kl, config.loss.kl),
+    ...terms.map(({ weighted }) => weighted),
   ].reduce((a, b) => add(a, b));
   return {
     name: `${frames}x${size}`,
     weight,
     samples: batch,
-    losses: { loss, l1: l1(reconstruction, pixels), kl },
+    losses: { loss, l1: l1(reconstruction, pixels), kl, ...Object.fromEntries(terms.map((t) => [t.name, t.figure])) },
     kept,
+    made: Object.assign({}, ...terms.map(({ made }) => made)) as Record<string, Tensor>,
+    take: (micro, made) => {
+      for (const term of terms) term.take?.(micro, made);
+    },
     batchOf:
       (stream) =>
       async (step, micro): Promise<Values> => {
@@ -136,6 +162,7 @@ function bucket(parts: { config: VaeTraining; index: number; networks: Networks;
             gaussian({ seed: config.seed, length, offset: first * length, stream: NOISE_STREAM + index }),
             noise.shape,
           ),
+          ...Object.assign({}, ...terms.map((term) => term.feeds(step))),
         };
       },
   };
@@ -170,8 +197,8 @@ async function validate(
   const most = stills ? 4 * VALIDATION.clips : VALIDATION.clips;
   const scope = new Scope();
   const pixels = input('pixels', [1, frames, 3, PICTURE, PICTURE]);
-  const moments = encoder(scope.at('encoder'), config.model, 'fused')(pixels);
-  const decoded = decoder(scope.at('decoder'), config.model, { form: 'fused' })(splitMoments(moments).mean);
+  const { encode, decode } = autoencoder(scope, config, { form: 'fused' });
+  const decoded = decode(splitMoments(encode(pixels)).mean);
   const executable = await compile({ decoded }, { device, threads: config.threads });
   const feeds = Object.fromEntries(weights);
   const score = async (stream: ClipStream): Promise<{ psnr: number; ssim: number; rows: Uint8Array[] }> => {
@@ -208,7 +235,8 @@ async function validate(
 async function save(config: object, weights: ReadonlyMap<string, Value>, folder: string): Promise<void> {
   const target = path.join(folder, 'vae');
   await mkdir(target, { recursive: true });
-  const tensors = [...weights].map(([name, value]) => ({
+  const stored = [...weights].filter(([name]) => isStored(name));
+  const tensors = stored.map(([name, value]) => ({
     name: checkpointName('vae', name),
     dtype: 'F16' as const,
     shape: [...value.shape],

@@ -42,6 +42,7 @@ function knowingPipeline(guidanceScale: number): { pipeline: Pipeline<number[]>;
   const pipeline: Pipeline<number[]> = {
     directory: '/models/knowing',
     preset: PRESETS.mini,
+    previews: { missing: 'no previews' },
     latentChannels: 2,
     unknownWords: () => [],
     encodeText: async (texts) => texts.map((text) => prompts.get(text) ?? 0),

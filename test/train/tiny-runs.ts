@@ -42,10 +42,22 @@ export const vaeConfig = (root: string) => ({
     num_groups: 2,
   },
   buckets: [{ frames: 1, crop: 32, batch: 2, flat: true }],
+  previewClips: 1,
   groups: [
     { pattern: 'conv_unpatchify.*weight$', optimizer: 'muon', lr: 0.05, scale: 'fan', split: 8, lastTap: true },
     { pattern: '.', optimizer: 'adamw', lr: 0.002, betas: [0.9, 0.95] },
   ],
+});
+
+/** Two steps of a classifier on crops and whole frames. */
+export const featuresConfig = (root: string) => ({
+  ...shared(root),
+  stage: 'features',
+  name: 'features',
+  steps: 2,
+  model: { widths: [4, 4, 4, 8, 8], blocks: [0, 0, 0, 0, 1], num_groups: 2, features: 6 },
+  buckets: [{ crop: 32, batch: 3 }, { batch: 1 }],
+  groups: [{ pattern: '.', optimizer: 'adamw', lr: 0.002 }],
 });
 
 /** Two steps on six stills, with a grid at the end; needs the VAE run above. */

@@ -45,8 +45,10 @@ describe('a VAE run', () => {
   it('leaves a state, weights, numbers and a picture', () => {
     expect(readdirSync(at('runs', 'vae')).sort()).toEqual([
       'best',
+      'config.json',
       'last',
       'metrics.jsonl',
+      'report.html',
       'samples',
       'state.safetensors',
     ]);
@@ -55,6 +57,9 @@ describe('a VAE run', () => {
       .trimEnd()
       .split('\n');
     expect(records.map((line) => JSON.parse(line).kind)).toEqual(['step', 'step', 'validation']);
+    const report = readFileSync(at('runs', 'vae', 'report.html'), 'utf8');
+    expect(report).toContain('<dd>2<small>of 2</small></dd>');
+    expect(report).toContain('src="data:image/webp;base64,');
   });
 
   it('goes the same way where activations are recomputed', async () => {
@@ -101,6 +106,7 @@ describe('a denoiser run', () => {
     await expect(runTraining({ configPath, show, signal: controller.signal })).rejects.toMatchObject({
       kind: 'aborted',
     });
+    expect(readFileSync(at('runs', 'stopped', 'report.html'), 'utf8')).toContain('train: stopped after step 1 of 3');
     await runTraining({ configPath });
     expect(await weightsOf(at('runs', 'stopped', 'state.safetensors'))).toEqual(
       await weightsOf(at('runs', 'straight', 'state.safetensors')),
