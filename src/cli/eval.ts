@@ -2,6 +2,7 @@
  * `step-video eval`: scores a model on held-out prompts and prints the table; the report and pictures go to a directory.
  */
 import { SingleBar } from 'cli-progress';
+import { isClipFolder } from '../data/open-source.ts';
 import { inputError } from '../errors.ts';
 import { readBars } from '../eval/bars.ts';
 import type { EvaluationProgress } from '../eval/context.ts';
@@ -19,7 +20,7 @@ export const evalCommand: Command = {
   about: 'score a model on prompts that it was never trained on, and its VAE on real clips',
   flags: [
     ...REQUEST_FLAGS.filter(({ name }) => TAKEN.has(name)),
-    { name: 'data', kind: 'text', value: 'DIR', about: 'the built training data (default cache/data)' },
+    { name: 'data', kind: 'text', value: 'DIR', about: 'emoji world (default cache/data), or a directory of clips' },
     {
       name: 'triples',
       kind: 'number',
@@ -55,13 +56,15 @@ export const evalCommand: Command = {
       throw inputError('eval', `--only must be one of ${PARTS.join(', ')}`, only);
     const chosen = requestFromFlags(sampling, ['any']);
     const { model = 'mini', seed, frames, steps, guidanceScale, timeShift, device } = chosen;
-    const { runEvaluation } = await import('../eval/run.ts');
+    const evaluate = isClipFolder(String(data))
+      ? (await import('../eval/own-clips.ts')).evaluateOwnClips
+      : (await import('../eval/run.ts')).runEvaluation;
     const ownBars = bars === undefined ? undefined : readBars(String(bars));
     const settled = await settleDevice(device ?? 'cpu');
     if (settled.warning !== undefined) world.note(settled.warning);
     const progress = progressFor(world);
     try {
-      const { text, files } = await runEvaluation({
+      const { text, files } = await evaluate({
         model,
         data: String(data),
         triples,

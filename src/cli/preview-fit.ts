@@ -13,7 +13,7 @@ export const previewFitCommand: Command = {
   usage: 'MODEL [flags]',
   about: "fit the map that --preview needs to a model's VAE, and say how close it comes",
   flags: [
-    { name: 'data', kind: 'text', value: 'DIR', about: 'built emoji world (default cache/data)' },
+    { name: 'data', kind: 'text', value: 'DIR', about: 'emoji world (default cache/data), or a directory of clips' },
     { name: 'clips', kind: 'number', value: 'N', about: `training clips to fit on (default ${DEFAULT_CLIPS})` },
   ],
   async run({ values: { data = 'cache/data', clips = DEFAULT_CLIPS }, words, world }) {
@@ -23,10 +23,12 @@ export const previewFitCommand: Command = {
     if (typeof clips !== 'number' || !Number.isSafeInteger(clips) || clips < 1)
       throw inputError('preview-fit', '--clips must be a whole number of at least 1', clips);
     const directory = modelDirectory(model);
-    const { loadWorld } = await import('../data/world.ts');
+    const { openClipSource } = await import('../data/open-source.ts');
+    const { decodeSchema } = await import('../train/config.ts');
     const { fitPreview } = await import('../train/fit-preview.ts');
     const measure = Math.min(clips, MOST_MEASURED);
-    const options = { world: await loadWorld(String(data)), clips, measure, device: 'cpu' } as const;
+    const source = await openClipSource(String(data), { decode: decodeSchema.parse({}), captions: false });
+    const options = { source, clips, measure, device: 'cpu' } as const;
     const { file, psnr } = await fitPreview(directory, options);
     const [first, later] = [psnr!.first, psnr!.later].map((value) => value.toFixed(1));
     const against = `${measure} held-out clips, averaged to the size of the pictures`;

@@ -123,5 +123,6 @@ export function commandLine(settings: Settings, program: string, part?: Part): s
   ].join(' ');
 }
 
-const shellWord = (text: string): string =>
+/** `text` as one word to a POSIX shell. */
+export const shellWord = (text: string): string =>
   /^[\p{L}\p{N}_@%+=:,./-]+$/u.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;

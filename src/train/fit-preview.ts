@@ -1,9 +1,9 @@
 /**
- * Fits the map of previews to a model's encoder on clips of emoji world, and says how close it comes on held-out ones.
+ * Fits the map of previews to a model's encoder on clips, and says how close it comes on held-out ones.
  * Knows which clips; the arithmetic is vae/preview-fit.ts.
  */
-import { type Clip, clipSampler } from '../data/clips.ts';
-import type { World } from '../data/world.ts';
+import type { ClipPixels, ClipSource } from '../data/clip-source.ts';
+import { internalError } from '../errors.ts';
 import { psnr } from '../eval/quality.ts';
 import type { Device } from '../runtime/device.ts';
 import { loadVae, type Vae } from '../vae/load.ts';
@@ -13,11 +13,12 @@ import { clipsToPixels } from './clip-pixels.ts';
 
 /** Clips of the fit are drawn as training's are, by a seed of their own. */
 const SEED = 4242;
-const FRAMES = 17;
+export const PREVIEW_FRAMES = 17;
 const LATENT_FRAMES = [0, 1, 2] as const;
 
 export type FitOptions = {
-  readonly world: World;
+  /** Its longest clip must have `PREVIEW_FRAMES`. */
+  readonly source: ClipSource;
   /** Clips to fit on. */
   readonly clips: number;
   readonly device: Device;
@@ -34,16 +35,18 @@ export type PreviewFit = {
 
 /** Fits and writes `vae/preview.safetensors` of model directory `dir`. The same weights and clips give the same file. */
 export async function fitPreview(dir: string, options: FitOptions): Promise<PreviewFit> {
-  const { world, clips, device, threads, measure = 0 } = options;
+  const { source, device, threads } = options;
   const vae = await loadVae(dir, { device, threads });
   try {
     const fitter = previewFitter(vae.config.z_channels);
-    const shown = clipSampler({ world, seed: SEED, frames: FRAMES });
-    for (let i = 0; i < clips; i++) fitter.add(await exampleOf(vae, shown.clip(i)));
+    const shown = await source.stream({ seed: SEED, frames: PREVIEW_FRAMES, part: 'train' });
+    const held = await source.stream({ seed: SEED + 1, frames: PREVIEW_FRAMES, part: 'held-out' });
+    if (!shown || !held) throw internalError('preview', 'every source has clips to train on and held-out ones');
+    const [clips, measure] = [Math.min(options.clips, shown.distinct), Math.min(options.measure ?? 0, held.distinct)];
+    for (let i = 0; i < clips; i++) fitter.add(await exampleOf(vae, await shown.clip(i)));
     const maps = fitter.maps();
-    const held = clipSampler({ world, seed: SEED + 1, frames: FRAMES, scenes: { split: 'held-out' } });
     const examples: PreviewExample[] = [];
-    for (let i = 0; i < measure; i++) examples.push(await exampleOf(vae, held.clip(i)));
+    for (let i = 0; i < measure; i++) examples.push(await exampleOf(vae, await held.clip(i)));
     const file = await savePreviews(dir, maps, { clips });
     return { file, psnr: measure === 0 ? undefined : accuracy(maps, examples) };
   } finally {
@@ -51,9 +54,9 @@ export async function fitPreview(dir: string, options: FitOptions): Promise<Prev
   }
 }
 
-async function exampleOf(vae: Vae, clip: Clip): Promise<PreviewExample> {
+async function exampleOf(vae: Vae, clip: ClipPixels): Promise<PreviewExample> {
   const { pixels, height, width } = clip;
-  const moments = await vae.moments(clipsToPixels([clip]), { frames: FRAMES, height, width });
+  const moments = await vae.moments(clipsToPixels([clip]), { frames: PREVIEW_FRAMES, height, width });
   // Each latent frame is means, then log-variances.
   const size = moments.length / LATENT_FRAMES.length;
   const latents = new Float32Array(moments.length / 2);

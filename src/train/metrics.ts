@@ -3,6 +3,7 @@
  */
 import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import type { DataReport } from '../data/clip-source.ts';
 import type { ConfigChange } from './config-record.ts';
 import { writingError } from './disk.ts';
 
@@ -24,6 +25,8 @@ export type ValidationRecord = { step: number; seconds: number; score: number } 
 export interface Metrics {
   /** The run goes on after `step` steps, its config changed so: what an interrupted run wrote beyond them is forgotten. */
   begin(step: number, changes?: readonly ConfigChange[]): void;
+  /** What the run learns from, and what of the data it had to leave out. */
+  data(report: DataReport & { readonly step: number }): void;
   step(record: StepRecord): void;
   validated(record: ValidationRecord): void;
   /** The run ended before its last step, for this reason. */
@@ -67,6 +70,10 @@ export function openMetrics(folder: string, options: { every: number; show: Show
         );
       }
       since.start = now();
+    },
+    data(report) {
+      write('data', report);
+      for (const line of dataLines(report)) show(line, true);
     },
     step(record) {
       const { flops, dataSeconds, ...shown } = record;
@@ -146,4 +153,19 @@ function forget(file: string, step: number): void {
     }
   });
   if (kept.length !== lines.length - 1) writeFileSync(file, kept.map((line) => `${line}\n`).join(''));
+}
+
+/** Skipped clips by name, the first of many. */
+const SHOWN_SKIPPED = 10;
+
+function dataLines({ clips, heldOut, skipped = [], notes }: DataReport): string[] {
+  const head = `data: ${clips} clips, ${heldOut} of them held out, ${skipped.length} skipped`;
+  const named = skipped.slice(0, SHOWN_SKIPPED).map(({ name, reason }) => `  skipped ${name}: ${reason}`);
+  const rest = skipped.length - named.length;
+  return [
+    ...(clips === undefined ? [] : [head]),
+    ...named,
+    ...(rest > 0 ? [`  and ${rest} more, named by step-video data check`] : []),
+    ...notes,
+  ];
 }

@@ -42,7 +42,7 @@ export async function runTraining(options: TrainingOptions): Promise<string> {
 function taskOf(config: TrainingConfig, options: { device: Device; show: Show }): Promise<Task> {
   switch (config.stage) {
     case 'vae':
-      return vaeTask(config, options.device);
+      return vaeTask(config, options);
     case 'dit':
       return ditTask(config, options);
     case 'features':

@@ -5,6 +5,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
+import type { DataReport } from '../data/clip-source.ts';
 import { StepVideoError } from '../errors.ts';
 import type { ParameterSpec } from '../nn/scope.ts';
 import type { Device } from '../runtime/device.ts';
@@ -31,6 +32,8 @@ export type Task = {
   readonly values: Map<string, Value>;
   /** Loss graphs and data; asked for once everything that can be wrong with the run has been checked. */
   buckets(signal: AbortSignal | undefined): Promise<readonly Bucket[]>;
+  /** What of the data is used, once the buckets are there; nothing where clips are made. */
+  data?(): DataReport | undefined;
   /** Known once the buckets are; every bucket runs alike where absent. */
   passes?(): Passes | undefined;
   /** Score to maximise on held-out data, with figures to report and perhaps pictures written into `folder`. */
@@ -127,6 +130,8 @@ export async function train(task: Task, config: TrainingConfig, options: RunOpti
   const before = await keptConfig(folder);
   metrics.begin(step, before && configChanges(before, config));
   await keepConfig(folder, config);
+  const data = task.data?.();
+  if (data !== undefined) metrics.data({ step: position.step, ...data });
   try {
     while (step < steps && !signal?.aborted) {
       const { figures, norm, samples, flops, dataSeconds } = await gradients.accumulate(weights, step);

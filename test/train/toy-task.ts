@@ -105,7 +105,14 @@ export const group = (change: object) => ({
   ...change,
 });
 
-export const silent: Metrics = { begin() {}, step() {}, validated() {}, stopped() {}, aside: (work) => work() };
+export const silent: Metrics = {
+  begin() {},
+  data() {},
+  step() {},
+  validated() {},
+  stopped() {},
+  aside: (work) => work(),
+};
 
 export const stateOf = (out: string): string => path.join(out, 'toy', 'state.safetensors');
 export const hasModel = (out: string, name: string): boolean => existsSync(path.join(out, 'toy', name, 'weights.json'));
