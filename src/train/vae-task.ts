@@ -202,7 +202,7 @@ async function validate(
   const executable = await compile({ decoded }, { device, threads: config.threads });
   const feeds = Object.fromEntries(weights);
   const score = async (stream: ClipStream): Promise<{ psnr: number; ssim: number; rows: Uint8Array[] }> => {
-    const count = Math.min(most, stream.distinct);
+    const count = Math.min(most, stream.files);
     const rows: Uint8Array[] = [];
     let [totalPsnr, totalSsim] = [0, 0];
     for (let i = 0; i < count; i++) {
