@@ -1,0 +1,50 @@
+/**
+ * Dense English captions: one or two full sentences that name subject, size, motion, speed, background and camera move, as
+ * the report's dense captions do. Knows templates only; what fills them is in `captions-english-phrases.ts`.
+ */
+import { isScenery } from './background.ts';
+import type { Facts } from './captions-facts.ts';
+import type { Grammar } from './captions-grammar.ts';
+
+/** The rule `dense` for a scene, and those that only dense captions have. */
+export function englishDense(facts: Facts): Grammar {
+  const moved = facts.camera === 'static' ? 0 : 1;
+  return { ...ending(facts), dense: facts.other ? pair(moved) : single(facts, moved) };
+}
+
+function single({ size, camera }: Facts, moved: number): Readonly<Record<string, number>> {
+  const panned = camera.startsWith('pan') ? 1 : 0;
+  return {
+    '{a} {moves} {dense_where}{end}.': 20,
+    '{a} is {moving} {dense_where}{end}.': 14,
+    '{a} {moves}. {behind}{closing}.': 14,
+    'the video shows {a} {moving} {dense_where}{end}.': 12,
+    'in this video, {a} {moves}, and {behind}{closing}.': 10,
+    '{dense_where}, {a} is {moving}{end}.': 8,
+    'we see {a} {dense_where}. it {moves}{end}.': 8,
+    'the {thing} is {size} and {moves} {dense_where}{end}.': size === 'medium' ? 0 : 8,
+    '{camera} as {a} {moves} {dense_where}.': 12 * moved,
+    '{camera} {across} {dense_area} while {a} {moves}.': 10 * panned,
+  };
+}
+
+const pair = (moved: number): Readonly<Record<string, number>> => ({
+  '{pair}, both {moving} {dense_where}{end}.': 18,
+  'a {x} is {of} a {y}, and they both {move} {dense_where}{end}.': 14,
+  'a {x} and a {y} {move} {dense_where}. the {x} is {side} and the {y} is {other_side}{end}.': 14,
+  'the video shows {pair}. both are {moving}, and {behind}{closing}.': 12,
+  'in this video, a {x} {side} and a {y} {other_side} are {moving} {dense_where}{end}.': 10,
+  '{dense_where}, a {x} and a {y} are {moving}. the {x} is {of} the {y}{end}.': 10,
+  '{camera} as a {x} {side} and a {y} {other_side} {move} {dense_where}.': 10 * moved,
+});
+
+/**
+ * How a dense caption ends: with the camera's move always, with one that stays still at times. `closing` comes after a clause
+ * about the background, which would not go on with "while".
+ */
+function ending({ camera, background }: Facts): Grammar {
+  const ends = { '. {camera}': 35, ', and {camera}': 25, ' while {camera}': 25, ' as {camera}': 15 };
+  if (camera !== 'static') return { end: ends, closing: ['. {camera}'] };
+  const silent = { '': isScenery(background) ? 15 : 85 };
+  return { end: { ...silent, '. {camera}': 9, ', and {camera}': 6 }, closing: { ...silent, '. {camera}': 15 } };
+}
