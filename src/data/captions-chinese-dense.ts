@@ -3,26 +3,26 @@
  * the report's dense captions do. Knows templates only; what fills them is in `captions-chinese-phrases.ts`.
  */
 import { isScenery } from './background.ts';
+import type { Camera } from './camera.ts';
 import type { Facts } from './captions-facts.ts';
-import type { Grammar } from './captions-grammar.ts';
+import { kept, type Rule, type Rules } from './captions-grammar.ts';
+import type { SizeName } from './scene.ts';
 
 /** The rule `dense` for a scene, and those that only dense captions have. */
-export function chineseDense(facts: Facts): Grammar {
-  const { motion, speed, camera, background, other } = facts;
-  const moved = camera === 'static' ? 0 : 1;
-  const still = motion === 'still';
-  const silent = isScenery(background) ? 15 : 85;
-  return {
-    end: moved ? { ' ， {camera} 。': 65, ' 。 {camera} 。': 35 } : { ' 。': silent, ' ， {camera} 。': 15 },
-    // The speed is said before the verb, or in a clause behind it.
-    acts: speed === 'normal' ? ['{act}'] : { '{act}': 65, '{act_alone} ， {speed}': 35 },
-    doing_acts: [still ? '{acts}' : '正在 {acts}'],
-    dense_at_now: [still ? '在 {dense_on}' : '正在 {dense_on}'],
-    dense: other ? pair(moved) : single(facts, moved),
-  };
-}
+export const chineseDense = ({ other, size, camera, background }: Facts): Rules =>
+  rules(other !== undefined, size, camera, isScenery(background));
 
-const single = ({ size }: Facts, moved: number): Readonly<Record<string, number>> => ({
+/** A camera that moves is always named, one that stands still at times. */
+const rules = kept((isPair: boolean, size: SizeName, camera: Camera, scenery: boolean): Rules => {
+  const moved = camera === 'static' ? 0 : 1;
+  const still = { ' 。': scenery ? 15 : 85, ' ， {camera} 。': 15 };
+  return {
+    end: moved ? { ' ， {camera} 。': 65, ' 。 {camera} 。': 35 } : still,
+    dense: isPair ? pair(moved) : single(size, moved),
+  };
+});
+
+const single = (size: SizeName, moved: number): Rule => ({
   '{a} 在 {dense_on} {acts}{end}': 22,
   '{a} {dense_at_now} {acts}{end}': 12,
   '{a} {acts} ， 背景 {dense_is}{end}': 16,
@@ -34,7 +34,7 @@ const single = ({ size }: Facts, moved: number): Readonly<Record<string, number>
   '随着 {camera} ， {a} 在 {dense_on} {acts} 。': 8 * moved,
 });
 
-const pair = (moved: number): Readonly<Record<string, number>> => ({
+const pair = (moved: number): Rule => ({
   '{pair} ， 它们 都 在 {dense_on} {acts}{end}': 20,
   '{a_x} 和 {a_y} 一起 在 {dense_on} {acts} ， {x} 在 {here} ， {y} 在 {there}{end}': 16,
   '{a_x} 和 {a_y} {doing_acts} ， {x} 在 {y} 的 {side} ， 背景 {dense_is}{end}': 16,

@@ -3,7 +3,7 @@
  * measured with them. Each names subject, motion, speed, background and camera move. Knows templates only.
  */
 import type { Facts } from './captions-facts.ts';
-import type { Grammar } from './captions-grammar.ts';
+import type { Rules } from './captions-grammar.ts';
 
 /** The held-out templates for one subject. */
 const SINGLE = [
@@ -31,7 +31,7 @@ const PAIR = [
 ];
 
 /** The rule `paraphrase` for a scene, and those that only paraphrases have. */
-export const chineseParaphrase = ({ other, camera }: Facts): Grammar => ({
+export const chineseParaphrase = ({ other, camera }: Facts): Rules => ({
   paraphrase: other ? PAIR : SINGLE,
   tail: camera === 'static' ? [''] : [' ， {camera}'],
 });

@@ -2,7 +2,7 @@
  * Chinese phrases of a scene, as rules of a grammar: how the words of `captions-chinese-words.ts` become nouns with their
  * measure words, verbs with their adverbs, places and camera clauses. Spaces between words. Does not know sentences.
  */
-import { backgroundColours, isScenery } from './background.ts';
+import { type Background, backgroundColours, isScenery } from './background.ts';
 import {
   CAMERA_PHRASES,
   COLOUR_WORDS,
@@ -15,21 +15,22 @@ import {
   SPEED_WORDS,
   TRAVEL_VERBS,
 } from './captions-chinese-words.ts';
-import { type Facts, type Kind, OPPOSITE } from './captions-facts.ts';
-import type { Grammar, Rule } from './captions-grammar.ts';
+import { type Facts, type Kind, OPPOSITE, type Travel } from './captions-facts.ts';
+import { type Grammar, kept, type Rule, type Rules } from './captions-grammar.ts';
+import type { Motion, Speed } from './motion.ts';
 import type { Place, SizeName } from './scene.ts';
 import type { Subject } from './world.ts';
 
 /** The rules that sentences are made of, for one scene. */
 export function chinesePhrases(facts: Facts, kind: Kind): Grammar {
-  const { subject, other, camera } = facts;
-  return {
-    ...subjectRules(facts, kind),
-    ...(other ? pairRules(subject, other.subject, other.place) : {}),
-    ...motionRules(facts, kind),
-    ...backgroundRules(facts),
-    camera: CAMERA_PHRASES[camera],
-  };
+  const { subject, other, motion, speed, travel, background, camera } = facts;
+  return [
+    subjectRules(facts, kind),
+    ...(other ? [pairRules(subject, other.subject, other.place)] : []),
+    motionRules(motion, speed, travel, kind),
+    backgroundRules(background),
+    { camera: CAMERA_PHRASES[camera] },
+  ];
 }
 
 /** Medium is the size that few mention. */
@@ -39,7 +40,7 @@ const SIZE_SHARE: Readonly<Record<'short' | 'dense', Readonly<Record<SizeName, n
 };
 
 /** `a` with measure word and perhaps size, `thing` the bare name with perhaps its size, `name` alone. */
-function subjectRules({ subject, size }: Facts, kind: Kind): Grammar {
+function subjectRules({ subject, size }: Facts, kind: Kind): Rules {
   const { id, chinese, measure } = subject;
   const share = SIZE_SHARE[kind === 'dense' ? 'dense' : 'short'][size];
   const [before, alone, apart] = SIZE_WORDS[size];
@@ -56,7 +57,7 @@ function subjectRules({ subject, size }: Facts, kind: Kind): Grammar {
   };
 }
 
-function pairRules(first: Subject, second: Subject, place: Place): Grammar {
+function pairRules(first: Subject, second: Subject, place: Place): Rules {
   return {
     x: namesRule(first.chinese),
     y: namesRule(second.chinese),
@@ -70,29 +71,34 @@ function pairRules(first: Subject, second: Subject, place: Place): Grammar {
 }
 
 /**
- * `act` with the speed, `act_alone` without it, `speed` as a clause of its own; `doing`, `is_doing` and `at_now` as what is
- * going on, which 正在 does not say of what stands still.
+ * `act` with the speed, `acts` with the speed there or in a clause behind it; `doing`, `is_doing`, `at_now` and their like for
+ * what is going on, which 正在 does not say of what stands still.
  */
-function motionRules({ motion, speed, travel }: Facts, kind: Kind): Grammar {
-  const own = travel && motion === 'left' ? '向左' : travel && motion === 'right' ? '向右' : undefined;
-  const phrases = [...MOTION_PHRASES[motion], ...(own && travel ? [`${own} ${TRAVEL_VERBS[travel]}`] : [])];
-  const going =
-    motion === 'still'
-      ? { doing: ['{act}'], is_doing: ['{act}'], at_now: ['在 {on}'] }
-      : { doing: ['正在 {act}'], is_doing: ['在 {act}'], at_now: ['正在 {on}'] };
-  if (speed === 'normal') return { ...going, act: phrases, act_alone: phrases };
+const motionRules = kept((motion: Motion, speed: Speed, travel: Travel | undefined, kind: Kind): Rules => {
+  const way = motion === 'left' ? '向左' : motion === 'right' ? '向右' : undefined;
+  const phrases = [...MOTION_PHRASES[motion], ...(way && travel ? [`${way} ${TRAVEL_VERBS[travel]}`] : [])];
+  const [now, being] = motion === 'still' ? ['', ''] : ['正在 ', '在 '];
+  const going: Rules = {
+    doing: [`${now}{act}`],
+    doing_acts: [`${now}{acts}`],
+    is_doing: [`${being}{act}`],
+    at_now: [`${now || '在 '}{on}`],
+    dense_at_now: [`${now || '在 '}{dense_on}`],
+  };
+  if (speed === 'normal') return { ...going, act: phrases, acts: ['{act}'] };
   const [before, alone] = SPEED_WORDS[speed];
   return {
     ...going,
     adverb: before,
     act: { '{adverb} {act_alone}': 80, '{act_alone}': kind === 'short' ? 20 : 0 },
+    acts: { '{adverb} {act_alone}': 65, '{act_alone} ， {speed}': 35 },
     act_alone: phrases.filter((phrase) => !HAS_ITS_OWN_SPEED.test(phrase)),
     speed: alone,
   };
-}
+});
 
 /** `on` after 在 or at the start, `bare` the background as a noun, `is` after 背景, and the same in more words. */
-function backgroundRules({ background }: Facts): Grammar {
+const backgroundRules = kept((background: Background): Rules => {
   if (isScenery(background)) {
     const { on, bare, denseOn, denseBare } = SCENERY_WORDS[background];
     return {
@@ -127,7 +133,7 @@ function backgroundRules({ background }: Facts): Grammar {
     dense_bare: ['从 {top} 到 {bottom} 的 渐变'],
     dense_is: ['从 上方 的 {top} 渐变 到 下方 的 {bottom}', '是 从 {top} 到 {bottom} 的 渐变'],
   };
-}
+});
 
 /** The usual name more often than each of the others. */
 const namesRule = (names: readonly string[]): Rule =>

@@ -3,7 +3,7 @@
  * between words, the pieces that a tokenizer should keep whole; captions have none of them.
  *
  * A tokenizer takes the fewest words, so no two neighbours may be cut in another way: none begins like 上下, because
- * "背景上下落" must not be cut there.
+ * "背景上下落" must not be cut there, and none is 升起来, because "背景上升起来" would become 上升.
  */
 import type { Colour } from './background.ts';
 import type { Camera } from './camera.ts';
@@ -29,22 +29,22 @@ export const COLOUR_WORDS: Readonly<Record<Colour, readonly string[]>> = {
   lime: ['黄绿色', '浅绿色'],
 };
 
-/** Before a name, as a clause of its own, and before a name that the first would change ("小熊猫" is another animal, "小牛" a calf). */
+/** Before a name, as a clause of its own, and before a name that the first would change ("小熊猫" is another animal). */
 export const SIZE_WORDS: Readonly<Record<SizeName, readonly [before: string[], alone: string[], apart: string[]]>> = {
   small: [['小', '很小 的'], ['很小'], ['很小 的', '小小 的']],
   medium: [['中等 大小 的'], ['大小 中等'], ['中等 大小 的']],
   large: [['大', '很大 的'], ['很大'], ['很大 的', '大大 的']],
 };
 
-/** Subjects that a plain 小 or 大 makes something else. */
-export const SIZE_APART: ReadonlySet<string> = new Set(['panda', 'car', 'cow']);
+/** Subjects that a plain 小 or 大 makes something else: "小牛" is a calf, and "大海豚" begins with the sea. */
+export const SIZE_APART: ReadonlySet<string> = new Set(['panda', 'car', 'cow', 'dolphin']);
 
 export const MOTION_PHRASES: Readonly<Record<Motion, readonly string[]>> = {
   still: ['静止 不动', '保持 静止', '不动', '一动不动'],
   left: ['向左 移动', '往左 移动', '向左 滑动', '朝左 移动'],
   right: ['向右 移动', '往右 移动', '向右 滑动', '朝右 移动'],
-  up: ['向上 移动', '上升', '往上 移动', '升 起来'],
-  down: ['向下 移动', '下落', '往下 移动', '落 下来'],
+  up: ['向上 移动', '上升', '往上 移动', '向上 飘'],
+  down: ['向下 移动', '下落', '往下 移动', '掉 下来'],
   bounce: ['弹跳', '跳动', '跳跃', '蹦蹦跳跳'],
   grow: ['变大', '逐渐 变大', '不断 变大'],
   shrink: ['变小', '逐渐 变小', '不断 变小'],

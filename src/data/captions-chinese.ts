@@ -2,16 +2,19 @@
  * Short Chinese captions: the sentences of training, and what people type plainly. Dense ones and those that training never
  * sees are in files of their own. Templates have a space between words; captions have none.
  */
+import { isScenery } from './background.ts';
+import type { Camera } from './camera.ts';
 import { chineseDense } from './captions-chinese-dense.ts';
 import { chineseParaphrase } from './captions-chinese-paraphrase.ts';
 import { chinesePhrases } from './captions-chinese-phrases.ts';
-import type { Facts, Kind } from './captions-facts.ts';
-import { drawText, type Grammar, plainestText } from './captions-grammar.ts';
+import { type Facts, type Kind, MOST_WORDS } from './captions-facts.ts';
+import { drawText, type Grammar, kept, plainestText, type Rules } from './captions-grammar.ts';
+import type { Motion } from './motion.ts';
 import type { Random } from './random.ts';
 
 /** One Chinese caption of the scene with a space between words; advances `random`. */
 export const chineseWordsOfCaption = (facts: Facts, kind: Kind, random: Random): string =>
-  drawText(chineseGrammar(facts, kind), kind, random);
+  drawText(chineseGrammar(facts, kind), kind, random, MOST_WORDS[kind]);
 
 /** One Chinese caption of the scene; advances `random`. */
 export const chineseCaption = (facts: Facts, kind: Kind, random: Random): string =>
@@ -22,37 +25,38 @@ export const plainChinese = (facts: Facts): string => joined(plainestText(chines
 
 /** The grammar whose symbol `kind` gives the captions of that kind, with a space between words. */
 export function chineseGrammar(facts: Facts, kind: Kind): Grammar {
+  const { other, motion, camera, background } = facts;
   const templates = {
-    short: () => (facts.other ? shortPair(facts) : shortSingle(facts)),
+    short: () => (other ? shortPair : shortSingle)(motion, camera, isScenery(background)),
     dense: () => chineseDense(facts),
     paraphrase: () => chineseParaphrase(facts),
     plain: () => plain(facts),
   }[kind]();
-  return { ...chinesePhrases(facts, kind), ...templates };
+  return [...chinesePhrases(facts, kind), templates];
 }
 
 const joined = (words: string): string => words.replaceAll(' ', '');
 
-function plain({ other, camera }: Facts): Grammar {
+function plain({ other, camera }: Facts): Rules {
   const rest = camera === 'static' ? '在 {on} {act}' : '在 {on} {act} ， {camera}';
   return { plain: [other ? `{pair} ， 都 ${rest}` : `一 {measure} {name} ${rest}`] };
 }
 
 /** How a short caption goes on with the camera. */
-function cameraTail({ camera, background }: Facts): Grammar {
+function cameraTail(camera: Camera, scenery: boolean): Rules {
   if (camera !== 'static') return { tail: { '': 15, ' ， {camera}': 85 } };
-  const said = /^[a-z]+$/.test(background) ? 2 : 0;
+  const said = scenery ? 2 : 0;
   return { tail: { '': 100 - said, ' ， {camera}': said } };
 }
 
 /** Shares of 100: with a background all but 8. */
 const SHORT = { '{sentence}': 68, '{sentence} 。': 6, '{typed}': 18, '{without_background}': 8 };
 
-function shortSingle(facts: Facts): Grammar {
-  const still = facts.motion === 'still';
-  const moved = facts.camera === 'static' ? 0 : 1;
+const shortSingle = kept((motion: Motion, camera: Camera, scenery: boolean): Rules => {
+  const still = motion === 'still';
+  const moved = camera === 'static' ? 0 : 1;
   return {
-    ...cameraTail(facts),
+    ...cameraTail(camera, scenery),
     short: SHORT,
     sentence: {
       '{a} 在 {on} {act}{tail}': 42,
@@ -84,13 +88,13 @@ function shortSingle(facts: Facts): Grammar {
       '{thing}{tail}': still ? 10 : 0,
     },
   };
-}
+});
 
-function shortPair(facts: Facts): Grammar {
-  const still = facts.motion === 'still';
-  const moved = facts.camera === 'static' ? 0 : 1;
+const shortPair = kept((motion: Motion, camera: Camera, scenery: boolean): Rules => {
+  const still = motion === 'still';
+  const moved = camera === 'static' ? 0 : 1;
   return {
-    ...cameraTail(facts),
+    ...cameraTail(camera, scenery),
     short: SHORT,
     sentence: {
       '{pair} ， 都 在 {on} {act}{tail}': 25,
@@ -117,4 +121,4 @@ function shortPair(facts: Facts): Grammar {
       '{pair}{tail}': still ? 30 : 0,
     },
   };
-}
+});

@@ -3,7 +3,7 @@
  * measured with them. Each names subject, motion, speed, background and camera move. Knows templates only.
  */
 import type { Facts } from './captions-facts.ts';
-import type { Grammar } from './captions-grammar.ts';
+import type { Rules } from './captions-grammar.ts';
 
 /** The held-out templates for one subject. */
 const SINGLE = [
@@ -16,7 +16,7 @@ const SINGLE = [
   'it is {a} that {moves} {where}{tail}',
   '{a} that is {moving} {where}{tail}',
   '{moving} {where} is {a}{tail}',
-  'in the video, {a} is {moving}, and {backdrop}{tail}',
+  'in the video, {a} is {moving}, and {backdrop}{closing}',
 ];
 
 /** The held-out templates for two subjects. */
@@ -32,11 +32,12 @@ const PAIR = [
 ];
 
 /** The rule `paraphrase` for a scene, and those that only paraphrases have. */
-export function englishParaphrase({ other, camera }: Facts): Grammar {
+export function englishParaphrase({ other, camera }: Facts): Rules {
   const isStatic = camera === 'static';
   return {
     paraphrase: other ? PAIR : SINGLE,
     tail: isStatic ? [''] : [', {camera}', ' as {camera}', ' while {camera}', ', and {camera}'],
+    closing: isStatic ? [''] : ['. {camera}'],
     typed_tail: isStatic ? [''] : [', {camera_typed}'],
   };
 }

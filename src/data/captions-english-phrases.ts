@@ -2,7 +2,7 @@
  * English phrases of a scene, as rules of a grammar: how the words of `captions-english-words.ts` become nouns with their
  * articles, verbs with their adverbs, places and camera clauses. Does not know sentences.
  */
-import { backgroundColours, isScenery } from './background.ts';
+import { type Background, backgroundColours, isScenery } from './background.ts';
 import type { Camera } from './camera.ts';
 import {
   BEFORE_NOUN,
@@ -16,24 +16,22 @@ import {
   SIZE_WORDS,
   SPEED_WORDS,
 } from './captions-english-words.ts';
-import { type Facts, type Kind, OPPOSITE } from './captions-facts.ts';
-import type { Grammar, Rule } from './captions-grammar.ts';
-import type { Motion } from './motion.ts';
+import { type Facts, type Kind, OPPOSITE, type Travel } from './captions-facts.ts';
+import { type Grammar, kept, type Rule, type Rules } from './captions-grammar.ts';
+import type { Motion, Speed } from './motion.ts';
 import type { Place, SizeName } from './scene.ts';
 import type { Scenery } from './scenery.ts';
 
 /** The rules that sentences are made of, for one scene. */
 export function englishPhrases(facts: Facts, kind: Kind): Grammar {
-  const { subject, other, motion, speed, camera } = facts;
-  return {
-    ...subjectRules(facts, kind),
-    ...(other ? pairRules(subject.english, other.subject.english, other.place) : {}),
-    ...motionRules(facts, kind),
-    ...backgroundRules(facts),
-    ...cameraRules(camera),
-    attributive: BEFORE_NOUN[motion] ?? ['moving'],
-    before_noun: speed === 'normal' ? ['{attributive}'] : ['{adverb_before} {attributive}'],
-  };
+  const { subject, other, motion, speed, travel, background, camera } = facts;
+  return [
+    subjectRules(facts, kind),
+    ...(other ? [pairRules(subject.english, other.subject.english, other.place)] : []),
+    motionRules(motion, speed, travel, kind),
+    backgroundRules(background, other ? 'them' : 'it'),
+    cameraRules(camera),
+  ];
 }
 
 /** Whether `before_noun` says this motion. */
@@ -45,7 +43,7 @@ const SIZE_SHARE: Readonly<Record<'short' | 'dense', Readonly<Record<SizeName, n
   dense: { small: 0.9, medium: 0.3, large: 0.7 },
 };
 
-function subjectRules({ subject, size }: Facts, kind: Kind): Grammar {
+function subjectRules({ subject, size }: Facts, kind: Kind): Rules {
   const share = SIZE_SHARE[kind === 'dense' ? 'dense' : 'short'][size];
   return {
     noun: namesRule(subject.english),
@@ -56,7 +54,7 @@ function subjectRules({ subject, size }: Facts, kind: Kind): Grammar {
   };
 }
 
-function pairRules(first: readonly string[], second: readonly string[], place: Place): Grammar {
+function pairRules(first: readonly string[], second: readonly string[], place: Place): Rules {
   return {
     x: namesRule(first),
     y: namesRule(second),
@@ -68,7 +66,7 @@ function pairRules(first: readonly string[], second: readonly string[], place: P
 }
 
 /** `moves` for one subject, `move` for two, `moving` for any, each with the speed. */
-function motionRules({ motion, speed, travel }: Facts, kind: Kind): Grammar {
+const motionRules = kept((motion: Motion, speed: Speed, travel: Travel | undefined, kind: Kind): Rules => {
   const sideways = motion === 'left' || motion === 'right';
   const own = sideways && travel ? [`${travel} ${motion}`, `${travel} to the ${motion}`] : [];
   const phrases = [...MOTION_PHRASES[motion], ...own];
@@ -88,20 +86,22 @@ function motionRules({ motion, speed, travel }: Facts, kind: Kind): Grammar {
   return {
     ...forms,
     ...{ adverb_before: before, adverb_behind: behind, adverb_wordy: wordy },
+    attributive: BEFORE_NOUN[motion] ?? [],
+    before_noun: speed === 'normal' ? ['{attributive}'] : ['{adverb_before} {attributive}'],
     ...{ moves: rule('plain_moves'), moving: rule('plain_moving'), move: rule('plain_move') },
   };
-}
+});
 
 /**
  * `where` a subject is, `where_typed` without articles, `bare` the background as people type it, `area` with its article, and
  * `backdrop` and `behind` for whole clauses.
  */
-function backgroundRules({ background, other }: Facts): Grammar {
-  const pronoun = { behind_it: [other ? 'behind them' : 'behind it'] };
-  return { ...pronoun, ...(isScenery(background) ? sceneryRules(background) : colourRules(background)) };
-}
+const backgroundRules = kept((background: Background, pronoun: 'it' | 'them'): Rules => {
+  const rules = isScenery(background) ? sceneryRules(background) : colourRules(background);
+  return { ...rules, behind_it: [`behind ${pronoun}`] };
+});
 
-function sceneryRules(scenery: Scenery): Grammar {
+function sceneryRules(scenery: Scenery): Rules {
   const { where, area, bare, denseWhere, denseArea } = SCENERY_WORDS[scenery];
   const open = scenery === 'room' ? 0 : 1; // nothing is in front of a room or goes over it
   return {
@@ -120,9 +120,9 @@ function sceneryRules(scenery: Scenery): Grammar {
   };
 }
 
-function colourRules(background: string): Grammar {
+function colourRules(background: string): Rules {
   const [top, bottom] = backgroundColours(background);
-  const common: Grammar = {
+  const common: Rules = {
     top: COLOUR_WORDS[top] ?? [top],
     bottom: COLOUR_WORDS[bottom] ?? [bottom],
     where: {
@@ -171,7 +171,7 @@ function colourRules(background: string): Grammar {
 }
 
 /** `camera` as a clause, `camera_typed` as what people type between commas. */
-function cameraRules(camera: Camera): Grammar {
+const cameraRules = kept((camera: Camera): Rules => {
   const phrases = CAMERA_PHRASES[camera];
   const alone = phrases.filter((phrase) => /^(pan|zoom)/.test(phrase)).map(progressiveOf);
   return {
@@ -179,7 +179,7 @@ function cameraRules(camera: Camera): Grammar {
     camera_typed:
       camera === 'static' ? ['static camera'] : [...phrases.map((p) => `camera ${progressiveOf(p)}`), ...alone],
   };
-}
+});
 
 /** The usual name more often than each of the others. */
 const namesRule = (names: readonly string[]): Rule =>

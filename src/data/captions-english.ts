@@ -2,16 +2,19 @@
  * Short English captions: the sentences of training, and what people type plainly. Dense ones and those that training never
  * sees are in files of their own. Lower case throughout, because prompts are matched that way.
  */
+import { isScenery } from './background.ts';
+import type { Camera } from './camera.ts';
 import { englishDense } from './captions-english-dense.ts';
 import { englishParaphrase } from './captions-english-paraphrase.ts';
 import { englishPhrases, standsBeforeNoun } from './captions-english-phrases.ts';
-import type { Facts, Kind } from './captions-facts.ts';
-import { drawText, type Grammar, plainestText } from './captions-grammar.ts';
+import { type Facts, type Kind, MOST_WORDS } from './captions-facts.ts';
+import { drawText, type Grammar, kept, plainestText, type Rules } from './captions-grammar.ts';
+import type { Motion } from './motion.ts';
 import type { Random } from './random.ts';
 
 /** One English caption of the scene; advances `random`. */
 export const englishCaption = (facts: Facts, kind: Kind, random: Random): string =>
-  withArticles(drawText(englishGrammar(facts, kind), kind, random));
+  withArticles(drawText(englishGrammar(facts, kind), kind, random, MOST_WORDS[kind]));
 
 /** The plainest English caption: usual names, first phrases, no size. */
 export const plainEnglish = (facts: Facts): string =>
@@ -19,24 +22,25 @@ export const plainEnglish = (facts: Facts): string =>
 
 /** The grammar whose symbol `kind` gives the captions of that kind, "a" standing for "an" as well. */
 export function englishGrammar(facts: Facts, kind: Kind): Grammar {
+  const { other, motion, camera, background } = facts;
   const templates = {
-    short: () => (facts.other ? shortPair(facts) : shortSingle(facts)),
+    short: () => (other ? shortPair : shortSingle)(motion, camera, isScenery(background)),
     dense: () => englishDense(facts),
     paraphrase: () => englishParaphrase(facts),
     plain: () => plain(facts),
   }[kind]();
-  return { ...englishPhrases(facts, kind), ...templates };
+  return [...englishPhrases(facts, kind), templates];
 }
 
-function plain({ other, camera }: Facts): Grammar {
+function plain({ other, camera }: Facts): Rules {
   const rest = camera === 'static' ? '{where}' : '{where}, {camera}';
   return { plain: [other ? `{pair}, both {moving} ${rest}` : `a {noun} {moves} ${rest}`] };
 }
 
 /** How a short caption goes on with the camera: after a sentence, and after words between commas. */
-function cameraTails({ camera, background }: Facts): Grammar {
+function cameraTails(camera: Camera, scenery: boolean): Rules {
   if (camera === 'static') {
-    const said = /^[a-z]+$/.test(background) ? 2 : 0;
+    const said = scenery ? 2 : 0;
     return { tail: { '': 100 - said, ', {camera_typed}': said }, typed_tail: [''] };
   }
   return {
@@ -48,14 +52,13 @@ function cameraTails({ camera, background }: Facts): Grammar {
 /** Shares of 100: with a background all but 8. */
 const SHORT = { '{sentence}': 66, '{sentence}.': 6, '{typed}': 20, '{without_background}': 8 };
 
-function shortSingle(facts: Facts): Grammar {
-  const { motion, camera } = facts;
+const shortSingle = kept((motion: Motion, camera: Camera, scenery: boolean): Rules => {
   const still = motion === 'still';
   const before = standsBeforeNoun(motion) ? 1 : 0;
   const moved = camera === 'static' ? 0 : 1;
   const panned = camera.startsWith('pan') ? 1 : 0;
   return {
-    ...cameraTails(facts),
+    ...cameraTails(camera, scenery),
     short: SHORT,
     sentence: {
       '{a} {moves} {where}{tail}': 42,
@@ -91,15 +94,14 @@ function shortSingle(facts: Facts): Grammar {
       '{sized}{typed_tail}': still ? 10 : 0,
     },
   };
-}
+});
 
-function shortPair(facts: Facts): Grammar {
-  const { motion, camera } = facts;
+const shortPair = kept((motion: Motion, camera: Camera, scenery: boolean): Rules => {
   const still = motion === 'still';
   const moved = camera === 'static' ? 0 : 1;
   const panned = camera.startsWith('pan') ? 1 : 0;
   return {
-    ...cameraTails(facts),
+    ...cameraTails(camera, scenery),
     short: SHORT,
     sentence: {
       '{pair}, both {moving} {where}{tail}': 30,
@@ -133,7 +135,7 @@ function shortPair(facts: Facts): Grammar {
       '{pair}{typed_tail}': still ? 30 : 0,
     },
   };
-}
+});
 
 /** "an" where a vowel sounds; "unicorn" and "ufo" begin like "you". */
 const withArticles = (text: string): string => text.replace(/\ba (?=[aeiou])(?!unicorn|ufo)/g, 'an ');

@@ -38,6 +38,9 @@ export const KINDS = ['short', 'dense', 'paraphrase', 'plain'] as const;
 /** One of the kinds. */
 export type Kind = (typeof KINDS)[number];
 
+/** Most words and marks of a caption: with begin, end and a leading space, 31 tokens of Step-LLM for short ones, else 63. */
+export const MOST_WORDS: Readonly<Record<Kind, number>> = { short: 28, dense: 60, paraphrase: 60, plain: 60 };
+
 export const SIZES = Object.keys(SIZE_WIDTHS) as readonly SizeName[];
 
 export const SPEEDS = Object.keys(SPEED_PACES) as readonly Speed[];
@@ -61,14 +64,17 @@ const TRAVEL_OF: ReadonlyMap<string, Travel> = new Map(
   TRAVELS.flatMap((travel) => TRAVELLERS[travel].split(' ').map((id) => [id, travel] as const)),
 );
 
+/** How a subject travels, if in any way of its own. */
+export const travelOf = (subject: string): Travel | undefined => TRAVEL_OF.get(subject);
+
 /** The facts of a scene: of two subjects, either may be the one that is told first. @throws input error on an unknown subject. */
 export function factsOf(world: World, told: Told): readonly [Facts, ...Facts[]] {
   const { background, motion, size = 'medium', speed = 'normal', camera = 'static', second } = told;
   const rest = { background, motion, size, speed, camera };
   const subject = world.subject(told.subject);
-  if (second === undefined) return [{ subject, travel: TRAVEL_OF.get(subject.id), ...rest }];
+  if (second === undefined) return [{ subject, travel: travelOf(subject.id), ...rest }];
   const other = world.subject(second.subject);
-  const travel = TRAVEL_OF.get(subject.id) === TRAVEL_OF.get(other.id) ? TRAVEL_OF.get(subject.id) : undefined;
+  const travel = travelOf(subject.id) === travelOf(other.id) ? travelOf(subject.id) : undefined;
   return [
     { subject, other: { subject: other, place: OPPOSITE[second.place] }, travel, ...rest },
     { subject: other, other: { subject, place: second.place }, travel, ...rest },

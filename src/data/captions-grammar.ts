@@ -9,17 +9,50 @@ import type { Random } from './random.ts';
 /** Alternatives that are equally likely, or each with its weight; weight 0 is never drawn. */
 export type Rule = readonly string[] | Readonly<Record<string, number>>;
 
-/** Rules by symbol. Every symbol that an alternative names must have one, with at least one alternative. */
-export type Grammar = Readonly<Record<string, Rule>>;
+/** Rules by symbol. */
+export type Rules = Readonly<Record<string, Rule>>;
 
-/** A text of `symbol`; advances `random`. A symbol that comes twice has the same text both times. */
-export function drawText(grammar: Grammar, symbol: string, random: Random): string {
-  return expand(grammar, symbol, (rule) => pick(rule, random));
+/** Sets of rules, each symbol having its rule in one of them. Every symbol that can be drawn must have alternatives. */
+export type Grammar = readonly Rules[];
+
+/** `make` with what it made kept by its arguments: rules depend on few things, and captions are drawn by the hundred thousand. */
+export function kept<A extends readonly (string | boolean | undefined)[]>(
+  make: (...of: A) => Rules,
+): (...of: A) => Rules {
+  const made = new Map<string, Rules>();
+  return (...of) => {
+    const key = of.join();
+    let rules = made.get(key);
+    if (rules === undefined) {
+      rules = make(...of);
+      made.set(key, rules);
+    }
+    return rules;
+  };
 }
+
+/** Draws of a text before one that is too long is taken after all. */
+const TRIES = 20;
+
+/**
+ * A text of `symbol`, of at most `longest` words and marks unless nearly all are longer; advances `random`. A symbol that
+ * comes twice has the same text both times.
+ */
+export function drawText(grammar: Grammar, symbol: string, random: Random, longest = Number.POSITIVE_INFINITY): string {
+  let text = '';
+  for (let i = 0; i < TRIES; i++) {
+    text = expand(grammar, symbol, (rule) => pick(rule, random));
+    if (wordsAndMarks(text).length <= longest) break;
+  }
+  return text;
+}
+
+/** Words as spaces and marks separate them, and the marks. */
+export const wordsAndMarks = (text: string): readonly string[] => text.match(/[\p{L}\p{N}]+|[^\p{L}\p{N}\s]/gu) ?? [];
 
 /** The text of `symbol` that takes the first alternative everywhere. */
 export function plainestText(grammar: Grammar, symbol: string): string {
-  return expand(grammar, symbol, (rule) => alternatives(rule)[0]!);
+  return expand(grammar, symbol, (rule) => alternativesOf(rule).texts[0]!);
 }
 
 /** Pieces of text between the symbols of everything that `symbol` can become, each once. */
@@ -29,7 +62,7 @@ export function fragmentsOf(grammar: Grammar, symbol: string): Set<string> {
   const visit = (name: string): void => {
     if (visited.has(name)) return;
     visited.add(name);
-    for (const text of alternatives(ruleOf(grammar, name))) {
+    for (const text of alternativesOf(ruleOf(grammar, name)).texts) {
       for (const [i, part] of partsOf(text).entries()) i % 2 === 1 ? visit(part) : found.add(part);
     }
   };
@@ -47,7 +80,7 @@ export function patternOf(grammar: Grammar, symbol: string): RegExp {
   const sourceOf = (name: string): string => {
     const known = sources.get(name);
     if (known !== undefined) return known;
-    const texts = alternatives(ruleOf(grammar, name)).map((text) =>
+    const texts = alternativesOf(ruleOf(grammar, name)).texts.map((text) =>
       partsOf(text)
         .map((part, i) => (i % 2 === 1 ? sourceOf(part) : part.replace(/[.*+?^$()[\]\\|]/g, '\\$&')))
         .join(''),
@@ -73,29 +106,38 @@ function expand(grammar: Grammar, symbol: string, choose: (rule: Rule) => string
 }
 
 function ruleOf(grammar: Grammar, symbol: string): Rule {
-  const rule = grammar[symbol];
-  if (rule === undefined) throw internalError('caption grammar', 'every symbol must have a rule', symbol);
-  return rule;
+  for (const rules of grammar) {
+    const rule = rules[symbol];
+    if (rule !== undefined) return rule;
+  }
+  throw internalError('caption grammar', 'every symbol must have a rule', symbol);
 }
 
-const isList = (rule: Rule): rule is readonly string[] => Array.isArray(rule);
+type Alternatives = { readonly texts: readonly string[]; readonly weights: readonly number[]; readonly total: number };
 
-const alternatives = (rule: Rule): readonly string[] =>
-  isList(rule) ? rule : Object.keys(rule).filter((text) => rule[text]! > 0);
+const read = new WeakMap<Rule, Alternatives>();
+
+/** The alternatives of a rule that can be drawn. */
+function alternativesOf(rule: Rule): Alternatives {
+  let found = read.get(rule);
+  if (found === undefined) {
+    const weighted = Array.isArray(rule) ? rule.map((text) => [text, 1] as const) : Object.entries(rule);
+    const possible = weighted.filter(([, weight]) => weight > 0);
+    const weights = possible.map(([, weight]) => weight);
+    found = { texts: possible.map(([text]) => text), weights, total: weights.reduce((sum, weight) => sum + weight, 0) };
+    read.set(rule, found);
+  }
+  return found;
+}
 
 function pick(rule: Rule, random: Random): string {
-  if (isList(rule)) return random.pick(rule);
-  const entries = Object.entries(rule);
-  let left = random.uniform() * entries.reduce((sum, [, weight]) => sum + weight, 0);
-  // Rounding may leave a little at the end: the last alternative of any weight takes it.
-  let last = '';
-  for (const [text, weight] of entries) {
-    if (weight <= 0) continue;
-    last = text;
+  const { texts, weights, total } = alternativesOf(rule);
+  let left = random.uniform() * total;
+  const at = weights.findIndex((weight) => {
     left -= weight;
-    if (left < 0) break;
-  }
-  return last;
+    return left < 0;
+  });
+  return texts.at(at)!; // rounding may leave a little at the end: -1 is the last alternative
 }
 
 const parsed = new Map<string, readonly string[]>();

@@ -7,6 +7,7 @@ import { CAMERAS } from './camera.ts';
 import { chineseCaption, plainChinese } from './captions-chinese.ts';
 import { englishCaption, plainEnglish } from './captions-english.ts';
 import { factsOf, type Kind, SIZES, SPEEDS, type Told } from './captions-facts.ts';
+import { wordsAndMarks } from './captions-grammar.ts';
 import { chineseWordsIn, englishFragments } from './captions-vocabulary.ts';
 import { MOTIONS } from './motion.ts';
 import { type Random, randomStream } from './random.ts';
@@ -101,7 +102,7 @@ export const chineseWords = (world: World): string[] => chineseWordsIn(world).fi
 
 /** Every English word, Chinese word and single Chinese character that captions of trained subjects can contain. */
 export function captionWords(world: World): string[] {
-  const english = englishFragments(world).flatMap((text) => text.match(/[a-z]+|[^a-z\s]/g) ?? []);
+  const english = englishFragments(world).flatMap(wordsAndMarks);
   return [...new Set(english), ...chineseWordsIn(world)];
 }
 
