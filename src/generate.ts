@@ -20,6 +20,7 @@ import { modelDirectory } from './model-directory.ts';
 import { loadPipeline, type Pipeline } from './pipeline.ts';
 import { type Plan, planGeneration, startingPoint } from './plan.ts';
 import { type Preset, presetOf } from './presets.ts';
+import { type PreviewEvent, previewer } from './previews.ts';
 import { type GenerateRequest, parseRequest, type SamplingRequest } from './request.ts';
 import type { Device } from './runtime/device.ts';
 import { settleDevice } from './runtime/settle-device.ts';
@@ -39,6 +40,8 @@ export type GenerateEvent =
       unknownWords: string[];
       /** Why the networks run on the CPU instead of the device asked for, and what to install. */
       deviceWarning?: string | undefined;
+      /** Why there will be no previews, where they were asked for. */
+      previewWarning?: string | undefined;
     }
   | { type: 'text'; seconds: number }
   /** `latents` and `denoised` (the guess of the end result) are float32 [F, C, h, w], described by `shape`. */
@@ -52,6 +55,8 @@ export type GenerateEvent =
       latents: Float32Array;
       denoised: Float32Array;
     }
+  /** After the first step, every few, and the last: what the video is coming to, where the model has a map for it. */
+  | PreviewEvent
   /** Latents after `step` steps are safe in `path`: before decoding, or because the run was stopped. */
   | { type: 'latents'; path: string; step: number }
   /** Memory ran out while decoding, which went on with the same frames in smaller parts. */
@@ -89,6 +94,7 @@ export async function* generate(
   try {
     const start = startingPoint(plan, pipeline.latentChannels);
     const unknownWords = pipeline.unknownWords(sampling.prompt);
+    const isPreviewed = plan.preview !== undefined || (request.previewEvery ?? 0) > 0;
     yield {
       type: 'start',
       request: sampling,
@@ -97,6 +103,7 @@ export async function* generate(
       firstStep: start.step,
       unknownWords,
       deviceWarning,
+      previewWarning: isPreviewed && 'missing' in pipeline.previews ? pipeline.previews.missing : undefined,
     };
 
     let { latents, step } = start;
@@ -110,6 +117,7 @@ export async function* generate(
       yield { type: 'text', seconds: textClock() };
       try {
         const velocity = guided(model, sampling.guidanceScale);
+        const previewOf = previewer(plan, pipeline.previews, start.shape);
         const stepClock = stopwatch();
         for await (const at of euler({ velocity, latents, times: schedule(sampling), fromStep: step, signal })) {
           if (cache?.wasFull) resumable = { latents, step, shape: start.shape };
@@ -117,6 +125,8 @@ export async function* generate(
           if (!cache) resumable = { latents, step, shape: start.shape };
           const etaSeconds = (stepClock() / (step - start.step)) * (sampling.steps - step);
           yield { type: 'step', ...at, steps: sampling.steps, etaSeconds, shape: start.shape };
+          const preview = await previewOf(at);
+          if (preview) yield preview;
           await pendingEvents();
         }
       } catch (error) {

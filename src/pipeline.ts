@@ -15,6 +15,7 @@ import type { TextEmbedding } from './text/encode.ts';
 import { loadTextEncoders } from './text/load.ts';
 import { encoderIdentity } from './text-identity.ts';
 import { type DecodeOptions, loadVae } from './vae/load.ts';
+import { loadPreviews, type Previews } from './vae/preview.ts';
 import type { HunyuanClipConfig, StepLlmConfig, TransformerConfig, VaeConfig } from './weights/component-config.ts';
 
 /** A model that turns text and latents into frames. `Text` is private to it: what one verb makes and another takes. */
@@ -24,6 +25,8 @@ export interface Pipeline<Text = unknown> {
   readonly preset: Preset;
   /** Channels of a latent, `in_channels` of the transformer. */
   readonly latentChannels: number;
+  /** Small pictures of latents at next to no cost, or why the model has none. */
+  readonly previews: Previews;
   /** Words of `prompt` that the model's vocabularies do not hold. */
   unknownWords(prompt: string): string[];
   /** Both text encoders over a batch of texts. A signal stops networks whose weights are streamed between two stages. */
@@ -75,6 +78,7 @@ export async function loadPipeline(directory: string, options: PipelineOptions):
     directory,
     preset,
     latentChannels: dit.config.in_channels,
+    previews: await loadPreviews(directory),
     unknownWords: (prompt) => tokenizers.unknownWords(prompt),
     async encodeText(texts, signal) {
       const tokens = texts.map((each) => tokenizers.tokenizePrompt(each));

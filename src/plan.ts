@@ -14,6 +14,9 @@ import { pickBackend } from './video/backend.ts';
 import { checkPicture, formatOf, VIDEO_FORMATS, type VideoFormat } from './video/format.ts';
 import { assertWritable } from './video/writable.ts';
 
+/** About how many previews a run has unless told. */
+const PREVIEWS_A_RUN = 8;
+
 /** One generation, settled. */
 export type Plan = {
   sampling: SamplingRequest;
@@ -22,6 +25,9 @@ export type Plan = {
   /** Where latents are written before they are decoded, and whether they stay once the video is there. */
   latentsFile: string;
   keepLatents: boolean;
+  /** The file that shows previews, if any, and the steps from one to the next; 0: none. */
+  preview: string | undefined;
+  previewEvery: number;
   /** The saved run to continue, if any. */
   saved: SavedLatents | undefined;
 };
@@ -43,10 +49,17 @@ export async function planGeneration(
   const asked = request.saveLatents;
   const latentsFile = typeof asked === 'string' ? asked : besideOutput(out);
   await assertWritable(latentsFile, 'mp4');
-  if (VIDEO_FORMATS[format].coding) await pickBackend();
+  const { preview, previewEvery = Math.ceil(sampling.steps / PREVIEWS_A_RUN) } = request;
+  if (preview !== undefined) {
+    if (path.resolve(preview) === path.resolve(out))
+      throw inputError('generate', 'preview must not be the file of the video', preview);
+    await assertWritable(preview);
+  }
+  const formats = [format, ...(preview === undefined ? [] : [formatOf(preview)])];
+  if (formats.some((each) => VIDEO_FORMATS[each].coding)) await pickBackend();
   // A file that was there before this run is somebody's: it may be overwritten by the run's latents, never removed.
   const keepLatents = (asked !== undefined && asked !== false) || existsSync(latentsFile);
-  return { sampling, out, format, latentsFile, keepLatents, saved };
+  return { sampling, out, format, latentsFile, keepLatents, preview, previewEvery, saved };
 }
 
 /** Where the sampler starts: the saved latents, or noise made of the seed; `step` counts the steps already done. */

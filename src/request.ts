@@ -42,6 +42,7 @@ const words = z
 
 const FRAMES_RULE = 'must be 1 or a multiple of 17';
 const MEMORY_RULE = 'must be an amount of memory such as 8GB or 24GiB';
+const PREVIEW_RULE = 'must be a path that ends in .webp or .gif';
 const SIZE_RULE = 'must be HEIGHTxWIDTH in multiples of 16';
 
 /** The fields, each with the rule that its error states. All are optional: a preset fills what is left open. */
@@ -101,6 +102,15 @@ const fields = {
     value: 'FILE',
     about: 'continue from saved latents; the request comes from the file',
   }),
+  preview: z
+    .string({ error: PREVIEW_RULE })
+    .regex(/.\.(webp|gif)$/i, { error: PREVIEW_RULE })
+    .meta({ value: 'FILE', about: 'show what the video is coming to in FILE (.webp or .gif), from the first step on' }),
+  previewEvery: whole(0, 1000).meta({
+    flag: 'preview-every',
+    value: 'N',
+    about: 'steps from one preview to the next (default: an eighth of all); 0: none',
+  }),
   saveLatents: z
     .union([z.boolean(), z.string().regex(/.\.safetensors$/)], {
       error: 'must be true, false or a path that ends in .safetensors',
@@ -129,6 +139,9 @@ const FIXED_BY_RESUME = [
 const requestSchema = z.strictObject(z.object(fields).partial().shape).superRefine((request, context) => {
   const add = (field: string, message: string, input?: unknown): void =>
     context.addIssue({ code: 'custom', path: [field], message, input });
+  if (request.preview !== undefined && request.previewEvery === 0) {
+    add('previewEvery', 'must be at least 1 where there is a file for previews', 0);
+  }
   if (request.resume === undefined) {
     if (request.prompt === undefined) add('prompt', 'must be given');
     return;

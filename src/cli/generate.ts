@@ -59,15 +59,17 @@ export async function runGeneration(
   }
 }
 
-/** An event without its arrays. */
+/** An event without its arrays of numbers and pictures. */
 function plain(event: GenerateEvent): object {
-  return Object.fromEntries(Object.entries(event).filter(([, value]) => !ArrayBuffer.isView(value)));
+  const isBulky = (value: unknown): boolean => (Array.isArray(value) ? value.some(isBulky) : ArrayBuffer.isView(value));
+  return Object.fromEntries(Object.entries(event).filter(([, value]) => !isBulky(value)));
 }
 
 /** The command that goes on from `file`: what the file does not hold is repeated. */
 function resumeCommand(program: string, file: string, request: GenerateRequest): string {
-  const { out, format, fps, device, memory, model, tile } = request;
-  const repeated = Object.entries({ out, format, fps, device, memory, model, tile }).flatMap(([flag, value]) =>
+  const { out, format, fps, device, memory, model, tile, preview, previewEvery } = request;
+  const flags = { out, format, fps, device, memory, model, tile, preview, 'preview-every': previewEvery };
+  const repeated = Object.entries(flags).flatMap(([flag, value]) =>
     value === undefined ? [] : [`--${flag}`, shellWord(String(value))],
   );
   return [program, '--resume', shellWord(file), ...repeated].join(' ');

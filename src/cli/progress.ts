@@ -53,6 +53,12 @@ function bars(world: World, stream: NodeJS.WriteStream): Progress {
           stop();
           world.note(retryLine(event));
           break;
+        case 'preview':
+          if (event.failure !== undefined) {
+            stop();
+            world.note(previewLine(event));
+          }
+          break;
         case 'latents':
         case 'done':
           break;
@@ -86,6 +92,9 @@ function lines(world: World): Progress {
         case 'retry':
           world.note(retryLine(event));
           break;
+        case 'preview':
+          if (event.path ?? event.failure) world.note(previewLine(event));
+          break;
         case 'latents':
         case 'done':
           break;
@@ -100,8 +109,13 @@ function lines(world: World): Progress {
 const retryLine = ({ tile, frames }: Extract<GenerateEvent, { type: 'retry' }>): string =>
   `memory ran out; decoding goes on in tiles of ${tile.join('x')}, ${frames} frames at a time`;
 
-function warn(world: World, { deviceWarning, unknownWords }: Extract<GenerateEvent, { type: 'start' }>): void {
+const previewLine = ({ path, step, failure }: Extract<GenerateEvent, { type: 'preview' }>): string =>
+  failure === undefined ? `preview after step ${step} in ${path}` : `no preview after step ${step}: ${failure}`;
+
+function warn(world: World, event: Extract<GenerateEvent, { type: 'start' }>): void {
+  const { deviceWarning, previewWarning, unknownWords } = event;
   if (deviceWarning !== undefined) world.note(deviceWarning);
+  if (previewWarning !== undefined) world.note(previewWarning);
   if (unknownWords.length > 0) world.note(`the model does not know: ${unknownWords.join(', ')}`);
 }
 

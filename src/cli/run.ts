@@ -15,6 +15,7 @@ import { helpText, unknownCommand } from './help.ts';
 import { inspectCommand } from './inspect.ts';
 import { parityCommand } from './parity.ts';
 import { planCommand } from './plan.ts';
+import { previewFitCommand } from './preview-fit.ts';
 import { pullCommand } from './pull.ts';
 import { quantizeCommand } from './quantize.ts';
 import { trainCommand } from './train.ts';
@@ -29,6 +30,7 @@ const COMMANDS: readonly Command[] = [
   quantizeCommand,
   dataCommand,
   trainCommand,
+  previewFitCommand,
   evalCommand,
   parityCommand,
   doctorCommand,

@@ -1,25 +1,29 @@
 /**
- * `step-video train vae|dit|features`: runs or resumes the training run that a config file describes.
+ * `step-video train vae|dit|features`: runs or resumes the training run that a config file describes; `train report` draws
+ * what a run has done.
  */
 import { inputError } from '../errors.ts';
 import type { Device } from '../runtime/device.ts';
-import type { Command, World } from './command.ts';
+import type { Command, Invocation, World } from './command.ts';
 
 const STAGES = ['vae', 'dit', 'features'];
 
 export const trainCommand: Command = {
   name: 'train',
-  usage: 'vae|dit|features --config FILE',
-  about: 'train a network, or go on with a run that was stopped',
+  usage: 'vae|dit|features|report …',
+  about: 'train a network, go on with a run that was stopped, or draw one: report RUN [RUN2]',
   flags: [
     { name: 'config', kind: 'text', value: 'FILE', about: 'JSON file of the run (see runs/)' },
     { name: 'device', kind: 'text', value: 'cpu|webgpu|cuda', about: 'where it runs (default cpu)' },
+    { name: 'out', kind: 'text', value: 'FILE', about: 'report: the page (default report.html in the folder RUN)' },
   ],
   async run({ values, words, world }) {
     const [stage, ...rest] = words;
+    if (stage === 'report') return report(rest, values, world);
     if (stage === undefined || !STAGES.includes(stage) || rest.length > 0) {
-      throw inputError('train', 'must be followed by vae, dit or features', words.join(' ') || undefined);
+      throw inputError('train', 'must be followed by vae, dit, features or report', words.join(' ') || undefined);
     }
+    if (values.out !== undefined) throw inputError('train', '--out is for report; the config says where a run goes');
     if (values.config === undefined) throw inputError('train', '--config FILE must be given');
     const configPath = String(values.config);
     const { readTrainingConfig } = await import('../train/config.ts');
@@ -33,6 +37,17 @@ export const trainCommand: Command = {
     return 0;
   },
 };
+
+async function report(folders: readonly string[], values: Invocation['values'], world: World): Promise<number> {
+  const [run, other, ...rest] = folders;
+  if (run === undefined || rest.length > 0)
+    throw inputError('train report', 'must be given the folders of one run or of two', folders.join(' ') || undefined);
+  for (const name of ['config', 'device'])
+    if (values[name] !== undefined) throw inputError('train report', `--${name} is for vae and dit`);
+  const { writeReport } = await import('../train/report/report.ts');
+  world.print(await writeReport({ run, other, ...(values.out !== undefined && { out: String(values.out) }) }));
+  return 0;
+}
 
 async function deviceOf(value: unknown, world: World): Promise<Device> {
   const { DEVICES } = await import('../runtime/device.ts');

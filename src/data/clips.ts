@@ -66,11 +66,11 @@ export function clipSampler(options: ClipSamplerOptions): ClipSampler {
   const clip = (at: number): Clip => {
     const random = randomStream(seed, at);
     const scene = sceneFrom(random, at);
-    const caption = captionOf(world, scene, random);
     const first = stills ? random.integer(frames) : 0;
     const count = stills ? 1 : frames;
     const window = crop === undefined ? undefined : cropAround(random, scene, { first, count, size, crop });
     const pixels = renderScene(world, scene, { frames: count, scale, first, ...(window ? { window } : {}) });
+    const caption = captionOf(world, scene, random); // drawn last: pixels do not depend on the wording
     return { pixels, frames: count, height: crop ?? size.height, width: crop ?? size.width, scene, caption };
   };
   return {

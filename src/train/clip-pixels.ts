@@ -1,14 +1,14 @@
 /**
  * Clips as the VAE takes them. Knows the layout of both; draws nothing.
  */
-import type { Clip } from '../data/clips.ts';
+import type { ClipPixels } from '../data/clip-source.ts';
 
 /** Width and height of training pictures. */
 export const PICTURE = 128;
 
 /** Clips of one shape -> [B, T, 3, H, W] in [-1, 1]. */
-export function clipsToPixels(clips: readonly Clip[]): Float32Array {
-  const [first] = clips as readonly [Clip, ...Clip[]];
+export function clipsToPixels(clips: readonly ClipPixels[]): Float32Array {
+  const [first] = clips as readonly [ClipPixels, ...ClipPixels[]];
   const plane = first.height * first.width;
   const out = new Float32Array(clips.length * first.frames * 3 * plane);
   clips.forEach((clip, b) => {

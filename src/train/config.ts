@@ -6,6 +6,7 @@ import * as z from 'zod';
 import { ASPECTS, type Aspect } from '../data/scene.ts';
 import { inputError } from '../errors.ts';
 import { featureSizes } from '../features/config.ts';
+import { jointSizes, vaeSizes } from './start-sizes.ts';
 
 const positive = z.number().positive();
 const count = z.int().positive();
@@ -70,14 +71,28 @@ const schedule = z.strictObject({
   final: z.number().min(0).max(1).default(0.02),
 });
 
+/** Also what `data check` and `eval` take unless told. */
+export const decodeSchema = z.strictObject({
+  /** Frames per second of training; clips are resampled to it. */
+  fps: positive.max(240).default(12),
+  /** No clip is longer; of longer files the beginning is used. */
+  seconds: positive.default(60),
+  /** Folder of decoded clips. */
+  cache: z.string().default('cache/clips'),
+  /** Most that a run keeps there, in 10^9 bytes. */
+  gigabytes: positive.default(20),
+});
+
 const shared = {
   /** Names the run; its folder under `out`. */
   name: z.string().regex(/^\w[\w.-]*$/),
   seed: z.int().nonnegative().default(0),
   /** Folder of all runs. */
   out: z.string().default('checkpoints'),
-  /** Emoji world, as `step-video data build` leaves it. */
+  /** Emoji world, as `step-video data build` leaves it, or a directory of clips with captions beside them. */
   data: z.string().default('cache/data'),
+  /** How clips of a directory are decoded; emoji world does not look at it. */
+  decode: decodeSchema.prefault({}),
   steps: count,
   /** Backward passes a step, their gradients averaged. */
   accumulate: count.default(1),
@@ -86,6 +101,8 @@ const shared = {
   clip: positive.default(1),
   /** Decay of the moving average of weights, which is what gets validated and saved; none where absent. */
   ema: decayRate.optional(),
+  /** A loss that stays above this many times its running median stops the run. */
+  explodes: z.number().gt(1).default(10),
   schedule: schedule.prefault({}),
   /** Keep block outputs only and compute the rest of the forward pass again in the backward pass: less memory, more work. */
   recompute: z.boolean().default(false),
@@ -128,7 +145,10 @@ const vaeSchema = z.strictObject({
   stage: z.literal('vae'),
   /** A checkpoint directory (or another run's folder) to start from; fresh weights where absent. */
   start: z.string().optional(),
-  model: z.strictObject({ encoder: sizes, decoder: sizes, z_channels: count, channels: count, num_groups: count }),
+  /** Sizes; those of `start` where absent. */
+  model: z
+    .strictObject({ encoder: sizes, decoder: sizes, z_channels: count, channels: count, num_groups: count })
+    .optional(),
   /** Shapes that make up a step, and what part of the loss each is. `crop`: pixels around the subject instead of whole frames;
    * `flat`: stills before any time tap but the last is trained, at a quarter of the cost. */
   buckets: z
@@ -158,6 +178,8 @@ const vaeSchema = z.strictObject({
     .prefault({}),
   /** Trains the 4x8x8 core alone, its latents of `z_channels` straight behind the mid block; the dual paths stay as they begin. */
   core: z.strictObject({ z_channels: count.default(16) }).optional(),
+  /** Clips that the map of previews is fitted on whenever weights are saved, seconds of work; 0: no map. */
+  previewClips: z.int().nonnegative().default(32),
   /** Start value of the log-variance, so that noise does not swamp untrained means. */
   logVariance: z.number().default(-6),
 });
@@ -180,13 +202,16 @@ const ditSchema = z
     vae: z.string(),
     /** Model directory to start from: text encoders, denoiser, tokenizers. Fresh ones of `model` where absent. */
     start: z.string().optional(),
-    model: z.strictObject({
-      transformer: z.looseObject({}),
-      step_llm: z.looseObject({}),
-      hunyuan_clip: z.looseObject({}),
-      /** Positions that the CLIP slot has, all attended. */
-      clipTokens: count,
-    }),
+    /** Configs of the networks; those of `start` where absent. */
+    model: z
+      .strictObject({
+        transformer: z.looseObject({}),
+        step_llm: z.looseObject({}),
+        hunyuan_clip: z.looseObject({}),
+        /** Positions that the CLIP slot has, all attended. */
+        clipTokens: count,
+      })
+      .optional(),
     /** Latents are made once and kept here. */
     latents: z.string(),
     buckets: z
@@ -197,7 +222,7 @@ const ditSchema = z
           /** With `balance`, the most: fewer where its aim holds no more. */
           batch: count,
           weight: positive.default(1),
-          /** What the clips show; as in the world's own mix unless told. */
+          /** What clips of emoji world show; as in its own mix unless told. */
           scenes: sceneChoice,
           /** Distinct clips encoded for this shape. */
           clips: count,
@@ -260,9 +285,12 @@ export type GroupConfig = z.output<typeof group>;
 export type ScheduleConfig = z.output<typeof schedule>;
 export type PerceptualConfig = z.output<typeof perceptual>;
 export type AdversarialConfig = z.output<typeof adversarial>;
-export type VaeTraining = z.output<typeof vaeSchema>;
-export type DitTraining = z.output<typeof ditSchema>;
+/** A config whose sizes are known, its own or those of the model that it starts from. */
+type Sized<Config extends { model?: unknown }> = Config & { readonly model: NonNullable<Config['model']> };
+export type VaeTraining = Sized<z.output<typeof vaeSchema>>;
+export type DitTraining = Sized<z.output<typeof ditSchema>>;
 export type FeaturesTraining = z.output<typeof featuresSchema>;
+type Unsized = z.output<typeof vaeSchema> | z.output<typeof ditSchema> | FeaturesTraining;
 export type TrainingConfig = VaeTraining | DitTraining | FeaturesTraining;
 
 /** Reads and checks a config file; an error names the file and the first field that is wrong. */
@@ -277,7 +305,17 @@ export async function readTrainingConfig(path: string): Promise<TrainingConfig> 
     throw inputError(`train ${path}`, 'config must be JSON', (error as Error).message);
   }
   const result = z.discriminatedUnion('stage', [vaeSchema, ditSchema, featuresSchema]).safeParse(json);
-  if (result.success) return result.data;
+  if (result.success) return sized(result.data, path);
   const issue = result.error.issues[0]!;
   throw inputError(`train ${path}`, `${issue.path.join('.') || 'config'}: ${issue.message}`);
+}
+
+/** The sizes of `start` for a config that names none. */
+async function sized(config: Unsized, path: string): Promise<TrainingConfig> {
+  if (config.stage === 'features') return config;
+  if (config.model === undefined && config.start === undefined)
+    throw inputError(`train ${path}`, 'model or start must be given: fresh networks need their sizes');
+  return config.stage === 'vae'
+    ? { ...config, model: config.model ?? (await vaeSizes(config.start!)) }
+    : { ...config, model: config.model ?? (await jointSizes(config.start!)) };
 }

@@ -1,8 +1,8 @@
 /**
- * Writing a run's results: folders replaced whole, and errors that say which folder could not be written.
+ * Writing a run's results: files and folders replaced whole, and errors that say which folder could not be written.
  * Does not know what is in them.
  */
-import { rename, rm } from 'node:fs/promises';
+import { rename, rm, writeFile } from 'node:fs/promises';
 import { StepVideoError } from '../errors.ts';
 
 /** Runs `write`; the system's own error (disk full, no permission) becomes an environment error about `folder`. */
@@ -26,6 +26,18 @@ export function writingError(folder: string, error: unknown): unknown {
     'freeing disk space; the last saved state is whole',
     error,
   );
+}
+
+/** `file` with `text` in it, or as it was. */
+export async function replaceFile(file: string, text: string): Promise<void> {
+  const part = `${file}.part`;
+  try {
+    await writeFile(part, text);
+    await rename(part, file);
+  } catch (error) {
+    await rm(part, { force: true });
+    throw error;
+  }
 }
 
 /** `folder` as `write` makes it, or as it was: a reader or a crash never meets files of two times. */

@@ -56,8 +56,6 @@ export function batchOf(
   const seed = config.seed * 100 + bucket;
   return (index, plain?) => {
     const at = { seed, length: batch, offset: index * batch };
-    const pick = (stream: number, count: number): number[] =>
-      Array.from(uniform({ ...at, stream }), (u) => Math.floor(u * count));
     const chosen = plain
       ? Array.from({ length: batch }, (_, i) => (index * batch + i) % clips)
       : epochPick(clips, seed, index * batch, batch);
@@ -71,10 +69,11 @@ export function batchOf(
       : drawTimes(config.buckets[bucket]!.density, { ...at, stream: STREAM.time });
     const { noised, velocity } = flowMatching({ data, noise, times });
     const dropped = uniform({ ...at, stream: STREAM.drop });
-    const which = pick(STREAM.caption, set.captions[0]!.length);
-    const texts = chosen.map((clip, b) =>
-      !plain && dropped[b]! < config.captionDrop ? '' : set.captions[clip]![which[b]!]!,
-    );
+    const which = uniform({ ...at, stream: STREAM.caption });
+    const texts = chosen.map((clip, b) => {
+      const captions = set.captions[clip]!;
+      return !plain && dropped[b]! < config.captionDrop ? '' : captions[Math.floor(which[b]! * captions.length)]!;
+    });
     return {
       ...textFeeds(texts.map(tokenize), config),
       latents: float32(noised, [batch, ...set.shape]),

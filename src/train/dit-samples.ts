@@ -1,20 +1,17 @@
 /**
- * A grid of clips that the model makes of fixed held-out scenes, beside the real ones, through the loaders that users run.
+ * A grid of clips that the model makes of captions of fixed held-out clips, beside the real ones, through the loaders that users run.
  * Knows no training; scores are eval's.
  */
-import { captionOf } from '../data/captions.ts';
-import { clipSampler } from '../data/clips.ts';
-import { randomStream } from '../data/random.ts';
-import type { World } from '../data/world.ts';
+import type { ClipSource } from '../data/clip-source.ts';
 import { euler } from '../diffusion/euler.ts';
 import { guided } from '../diffusion/guidance.ts';
 import { gaussian } from '../diffusion/noise.ts';
 import { schedule } from '../diffusion/schedule.ts';
+import { internalError } from '../errors.ts';
 import { latentLength, latentShape } from '../latents.ts';
 import { loadPipeline, type Pipeline } from '../pipeline.ts';
 import { presetOf } from '../presets.ts';
 import type { Device } from '../runtime/device.ts';
-import { CHUNK_FRAMES } from '../vae/config.ts';
 import { contactSheet } from '../video/contact-sheet.ts';
 import { framesFromDecoded } from '../video/pixels.ts';
 import { PICTURE } from './clip-pixels.ts';
@@ -25,7 +22,7 @@ const GRID = { clips: 4, steps: 12, seed: 77, shown: 3 } as const;
 export type SampleOptions = {
   /** Model directory of the weights. */
   readonly model: string;
-  readonly world: World;
+  readonly source: ClipSource;
   /** 1, or whole chunks of 17. */
   readonly frames: number;
   /** The PNG to write: a row a clip, real frames left, made ones right. */
@@ -36,14 +33,9 @@ export type SampleOptions = {
 
 /** Makes the clips and writes the grid. */
 export async function drawSamples(options: SampleOptions): Promise<void> {
-  const { model, world, frames, file, device, threads } = options;
-  const sampler = clipSampler({
-    world,
-    seed: GRID.seed,
-    frames: frames === 1 ? CHUNK_FRAMES : frames,
-    stills: frames === 1,
-    scenes: { role: 'trained', split: 'held-out' },
-  });
+  const { model, source, frames, file, device, threads } = options;
+  const stream = await source.stream({ seed: GRID.seed, frames, part: 'held-out' });
+  if (stream === undefined) throw internalError('samples', 'every source has held-out clips');
   const count = Math.min(GRID.shown, frames);
   const shown = Array.from({ length: count }, (_, i) => Math.round((i * (frames - 1)) / Math.max(1, count - 1)));
   const size = PICTURE * PICTURE * 3;
@@ -51,9 +43,9 @@ export async function drawSamples(options: SampleOptions): Promise<void> {
   const labels: string[] = [];
   const pipeline = await loadPipeline(model, { device, preset: presetOf(model), threads });
   try {
-    for (let i = 0; i < GRID.clips; i++) {
-      const { pixels, scene } = sampler.clip(i);
-      const caption = captionOf(world, scene, randomStream(GRID.seed + 1, i), i % 2 === 0 ? 'en' : 'zh');
+    for (let i = 0; i < Math.min(GRID.clips, stream.distinct); i++) {
+      const { pixels } = await stream.clip(i);
+      const caption = stream.caption(i);
       const made = await makeClip(pipeline, { caption, frames, seed: i });
       pictures.push(...shown.map((t) => pixels.subarray(t * size, (t + 1) * size)), ...shown.map((t) => made[t]!));
       labels.push(...shown.map((_, at) => (at === 0 ? caption : '')), ...shown.map(() => ''));

@@ -3,7 +3,8 @@
  * Knows the joint network and its loss; batches are dit-batch.ts's, the loop is the trainer's.
  */
 import path from 'node:path';
-import { loadWorld, type World } from '../data/world.ts';
+import type { ClipSource } from '../data/clip-source.ts';
+import { openClipSource } from '../data/open-source.ts';
 import { ditVelocity } from '../dit/model.ts';
 import { TIMESTEP_CHANNELS } from '../dit/timestep.ts';
 import { internalError } from '../errors.ts';
@@ -17,15 +18,17 @@ import { input, mean, square, sub, type Tensor } from '../tensor/index.ts';
 import { hunyuanClip } from '../text/hunyuan-clip.ts';
 import { stepLlm } from '../text/step-llm.ts';
 import { openComponent } from '../weights/checkpoint.ts';
+import { captionNotes } from './caption-notes.ts';
+import { hasState } from './checkpoint.ts';
 import type { DitTraining } from './config.ts';
 import { replaceFolder, writingErrors } from './disk.ts';
 import { type BalancedBuckets, balancedBuckets } from './dit-balance.ts';
 import { batchOf, tokensOf } from './dit-batch.ts';
 import { drawSamples } from './dit-samples.ts';
 import type { Bucket } from './gradients.ts';
-import { channelStatistics, type LatentSet, latentSet, normalise } from './latents.ts';
+import { channelStatistics, knownStatistics, type LatentSet, latentSet, normalise } from './latents.ts';
 import type { Show } from './metrics.ts';
-import { checkVocabularies, JOINT_COMPONENTS, type JointConfigs, prepareFolder, saveFolder } from './model-folder.ts';
+import { JOINT_COMPONENTS, type JointConfigs, prepareFolder, saveFolder } from './model-folder.ts';
 import { initialValues, loadValues } from './parameters.ts';
 import type { Task, Weights } from './trainer.ts';
 
@@ -34,15 +37,28 @@ const VALIDATION = { seed: 4242, batches: 10, bins: 5 } as const;
 
 /** Configs, tokenizers and start weights of a denoiser run; latents are made when its buckets are asked for. */
 export async function ditTask(config: DitTraining, options: { device: Device; show: Show }): Promise<Task> {
-  const { device } = options;
-  const world = await loadWorld(config.data);
-  const prepared = path.join(config.out, config.name, 'prepared');
-  const configs = await prepareFolder(prepared, config, world);
+  const { device, show } = options;
+  const folder = path.join(config.out, config.name);
+  const prepared = path.join(folder, 'prepared');
+  const source = await openClipSource(config.data, {
+    decode: config.decode,
+    captions: true,
+    onProgress: (done, total) => show(`clips: ${done} of ${total} decoded`, done === total),
+  });
+  // A run goes on with the words that it began with, one that starts from a model with those that its weights know.
+  const words = hasState(folder) ? prepared : config.start;
+  const configs = await prepareFolder(prepared, config, { vocabulary: source.vocabulary, words });
   const scope = new Scope({ training: true });
   const network = jointNetwork(scope, configs);
   const values = initialValues(scope.specs, config.seed);
-  if (config.start !== undefined) await loadJoint(config.start, { prepared, scope, values });
-  const tokenize = tokensOf(await loadTokenizers(prepared), config);
+  if (config.start !== undefined) await loadJoint(config.start, { scope, values });
+  const tokenizers = await loadTokenizers(prepared);
+  const tokenize = tokensOf(tokenizers, config);
+  const notes = captionNotes(source.vocabulary.words(), {
+    tokenizers,
+    words,
+    textTokens: config.textTokens,
+  });
 
   let data: TrainingData | undefined;
   let validation: Executable<'loss'> | undefined;
@@ -53,7 +69,9 @@ export async function ditTask(config: DitTraining, options: { device: Device; sh
   };
   const save = (weights: Weights, folder: string): Promise<void> => {
     const { statistics } = trainingData();
-    return replaceFolder(folder, (part) => saveFolder(part, { weights, prepared, vae: config.vae, statistics }));
+    return replaceFolder(folder, (part) =>
+      saveFolder(part, { weights, prepared, statistics, vae: config.vae, fps: config.decode.fps }),
+    );
   };
   const longest = config.buckets.reduce((a, b) => (b.frames > a.frames ? b : a));
   const { sampleSteps } = config;
@@ -62,7 +80,7 @@ export async function ditTask(config: DitTraining, options: { device: Device; sh
     tensors: scope.tensors,
     values,
     async buckets(signal) {
-      data = await makeData(config, { ...options, world, longest, signal });
+      data = await makeData(config, { ...options, source, longest, signal });
       const { sets } = data;
       const shapes = sets.map(({ shape }) => shape);
       balanced =
@@ -111,10 +129,14 @@ export async function ditTask(config: DitTraining, options: { device: Device; sh
           const model = path.join(folder, 'samples', 'model');
           await writingErrors(folder, () => save(weights, model));
           const file = path.join(folder, 'samples', `step-${String(step).padStart(6, '0')}.png`);
-          await drawSamples({ model, world, frames: longest.frames, file, device, threads: config.threads });
+          await drawSamples({ model, source, frames: longest.frames, file, device, threads: config.threads });
         },
       },
     }),
+    data() {
+      const report = source.report();
+      return report || notes.length > 0 ? { ...report, notes: [...(report?.notes ?? []), ...notes] } : undefined;
+    },
     save,
     dispose: async () => validation?.dispose(),
   };
@@ -130,16 +152,18 @@ type TrainingData = {
 type DataOptions = {
   device: Device;
   show: Show;
-  world: World;
+  source: ClipSource;
   longest: DitTraining['buckets'][number];
   signal: AbortSignal | undefined;
 };
 
 async function makeData(config: DitTraining, options: DataOptions): Promise<TrainingData> {
   const { show, longest, ...rest } = options;
-  const load = ({ frames, aspect, scenes, clips }: ClipKind, seed: number): Promise<LatentSet> =>
+  type Part = { seed: number; part: 'train' | 'validation' };
+  const load = ({ frames, aspect, scenes, clips }: ClipKind, of: Part): Promise<LatentSet> =>
     latentSet({
       ...rest,
+      ...of,
       vae: config.vae,
       folder: config.latents,
       threads: config.threads,
@@ -147,20 +171,22 @@ async function makeData(config: DitTraining, options: DataOptions): Promise<Trai
       aspect,
       scenes,
       clips,
-      seed,
       onProgress: (done, total) =>
         show(`latents of ${frames} frames, ${aspect}: ${done} of ${total} clips`, done === total),
     });
-  // Longest first: a shorter bucket of no more clips takes their beginnings, which are clips of its own.
+  // Longest first: a shorter bucket of no more drawn clips takes their beginnings, which are clips of its own.
   const order = config.buckets.map((_, i) => i).sort((a, b) => config.buckets[b]!.frames - config.buckets[a]!.frames);
   const sets: LatentSet[] = [];
   for (const i of order) {
     const bucket = config.buckets[i]!;
-    const longer = order.find((k) => sets[k] && isLongerOf(config.buckets[k]!, bucket));
-    sets[i] = longer === undefined ? await load(bucket, config.seed) : beginningsOf(sets[longer]!, bucket);
+    const longer = order.find((k) => sets[k] && isLongerOf(config.buckets[k]!, bucket) && options.source.isDrawn);
+    sets[i] =
+      longer === undefined
+        ? await load(bucket, { seed: config.seed, part: 'train' })
+        : beginningsOf(sets[longer]!, bucket);
   }
-  const held = await load({ ...longest, clips: config.validationClips }, VALIDATION.seed);
-  const statistics = channelStatistics(sets);
+  const held = await load({ ...longest, clips: config.validationClips }, { seed: VALIDATION.seed, part: 'validation' });
+  const statistics = (await knownStatistics(config.vae)) ?? channelStatistics(sets);
   for (const set of [...sets, held]) normalise(set, statistics);
   return { sets, held, statistics };
 }
@@ -222,12 +248,11 @@ function flowLoss(
   return { losses: { loss }, kept };
 }
 
-/** Weights of model directory `folder` into `values`; its vocabularies must be those in `prepared`. */
+/** Weights of model directory `folder` into `values`. */
 async function loadJoint(
   folder: string,
-  { prepared, scope, values }: { prepared: string; scope: Scope; values: Map<string, Value> },
+  { scope, values }: { scope: Scope; values: Map<string, Value> },
 ): Promise<void> {
-  await checkVocabularies(folder, prepared);
   for (const component of JOINT_COMPONENTS) {
     const { source } = await openComponent(folder, component);
     const own = new Map(

@@ -34,6 +34,8 @@ export type StepGradients = {
   readonly samples: number;
   /** Arithmetic of the step. */
   readonly flops: number;
+  /** Time that the step waited for its batches. */
+  readonly dataSeconds: number;
 };
 
 export interface Gradients {
@@ -70,10 +72,13 @@ export async function createGradients(options: GradientOptions): Promise<Gradien
       const counts = passesOf(step);
       const total = buckets.reduce((sum, bucket, i) => sum + counts[i]! * bucket.weight, 0);
       const figures = figureSums(buckets, counts);
-      let [norm, flops, samples, isFirst] = [0, 0, 0, true];
+      let [norm, flops, samples, isFirst, waited] = [0, 0, 0, true, 0];
       for (const [i, bucket] of buckets.entries())
         for (let micro = 0; micro < counts[i]!; micro++) {
-          const results = await executables[i]!.run({ ...weights, ...(await bucket.batch(step, micro)) }, into);
+          const asked = performance.now();
+          const batch = await bucket.batch(step, micro);
+          waited += performance.now() - asked;
+          const results = await executables[i]!.run({ ...weights, ...batch }, into);
           if (isSingle) norm = floats(results['norm'])[0] as number;
           else addGradients(parameters, results, { share: bucket.weight / total, isFirst });
           isFirst = false;
@@ -83,7 +88,8 @@ export async function createGradients(options: GradientOptions): Promise<Gradien
           const made = Object.keys(bucket.made ?? {}).map((name) => [name, results[`made:${name}`] as Value]);
           bucket.take?.(micro, Object.fromEntries(made));
         }
-      return { figures: figures.means, norm: isSingle ? norm : globalNorm(parameters), samples, flops };
+      if (!isSingle) norm = globalNorm(parameters);
+      return { figures: figures.means, norm, samples, flops, dataSeconds: waited / 1000 };
     },
     async dispose() {
       await Promise.all(executables.map((executable) => executable.dispose()));

@@ -6,12 +6,10 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
-import { captionsOf } from '../data/captions.ts';
-import { clipSampler } from '../data/clips.ts';
-import { randomStream } from '../data/random.ts';
+import type { ClipSource, ClipStream, StreamPart } from '../data/clip-source.ts';
 import { ASPECTS, type Aspect } from '../data/scene.ts';
-import { sha256, type World } from '../data/world.ts';
-import { StepVideoError } from '../errors.ts';
+import { sha256 } from '../data/world.ts';
+import { internalError, StepVideoError } from '../errors.ts';
 import { Scope } from '../nn/scope.ts';
 import { compile } from '../runtime/compile.ts';
 import type { Device } from '../runtime/device.ts';
@@ -35,7 +33,8 @@ export type LatentSet = {
 };
 
 export type LatentOptions = {
-  readonly world: World;
+  readonly source: ClipSource;
+  readonly part: StreamPart;
   /** Model directory whose encoder is used. */
   readonly vae: string;
   /** Where parts are kept. */
@@ -44,6 +43,7 @@ export type LatentOptions = {
   readonly frames: number;
   readonly aspect: Aspect;
   readonly scenes: SceneChoice;
+  /** Fewer where the source has no more that differ. */
   readonly clips: number;
   readonly seed: number;
   readonly device: Device;
@@ -54,17 +54,19 @@ export type LatentOptions = {
 
 /** Clips in one file. */
 const PART = 250;
-const CAPTIONS_A_CLIP = 6;
 
 /**
  * Reads what the cache holds and encodes the rest, a part at a time.
- * @throws data error where a part was made by another encoder; aborted error between clips once `signal` fires.
+ * @throws data error where a part was made by another encoder or of other clips; aborted error between clips once `signal` fires.
  */
 export async function latentSet(options: LatentOptions): Promise<LatentSet> {
-  const { folder, clips, world, seed } = options;
+  const { folder, source, ...request } = options;
   await writingErrors(folder, () => mkdir(folder, { recursive: true }));
-  const made = { vae: await encoderHash(options.vae), world: sha256(JSON.stringify(world.subjects)) };
-  const encode = await encoderOf(options);
+  const stream = await source.stream(request);
+  if (stream === undefined) throw internalError('latents', 'every source has clips to train on and to validate on');
+  const clips = Math.min(options.clips, stream.distinct);
+  const made = { vae: await encoderHash(options.vae), data: stream.identity };
+  const encode = await encoderOf(options, stream);
   const size = sizeOf(encode.shape);
   const latents = new Float32Array(clips * size);
   try {
@@ -85,10 +87,7 @@ export async function latentSet(options: LatentOptions): Promise<LatentSet> {
   } finally {
     await encode.close();
   }
-  const sampler = samplerOf(options);
-  const captions = Array.from({ length: clips }, (_, i) =>
-    captionsOf(world, sampler.scene(i), randomStream(seed + 1, i), CAPTIONS_A_CLIP),
-  );
+  const captions = Array.from({ length: clips }, (_, i) => stream.captions(i));
   return { latents, captions, shape: encode.shape };
 }
 
@@ -109,8 +108,8 @@ async function encoderHash(dir: string): Promise<string> {
   return hash.digest('hex');
 }
 
-/** The encoder and the subjects that a part is made of. */
-type Ingredients = { readonly vae: string; readonly world: string };
+/** The encoder and the clips that a part is made of. */
+type Ingredients = { readonly vae: string; readonly data: string };
 
 /** The first `length` numbers of a part; undefined where it holds fewer clips, of a run that needed no more. */
 async function readPart(file: string, made: Ingredients, length: number): Promise<Float32Array | undefined> {
@@ -123,8 +122,9 @@ async function readPart(file: string, made: Ingredients, length: number): Promis
     };
     if (metadata['vae'] !== made.vae)
       refuse(`must be of this VAE's encoder, ${made.vae.slice(0, 12)}`, metadata['vae']);
-    // Parts of before this was recorded say nothing of their world.
-    if ((metadata['world'] ?? made.world) !== made.world) refuse('must be of this emoji world', metadata['world']);
+    // Parts of before there were other data than emoji world say `world`.
+    const data = metadata['data'] ?? metadata['world'];
+    if (data !== made.data) refuse('must be of these clips, as they are now', data);
     const entry = source.tensors.get('latents');
     if (entry === undefined || sizeOf(entry.shape) < length) return undefined;
     return (await source.readFloat32(entry)).subarray(0, length);
@@ -133,15 +133,7 @@ async function readPart(file: string, made: Ingredients, length: number): Promis
   }
 }
 
-function samplerOf({ world, seed, frames, aspect, scenes }: LatentOptions) {
-  const { inside, balanced, mix } = scenes;
-  return clipSampler({
-    ...{ world, seed, balanced, frames: frames === 1 ? CHUNK_FRAMES : frames, stills: frames === 1 },
-    scenes: { aspect, inside, ...(mix && { mix }) },
-  });
-}
-
-async function encoderOf(options: LatentOptions) {
+async function encoderOf(options: LatentOptions, stream: ClipStream) {
   const { vae, frames, aspect, device, threads, signal } = options;
   const { config, source } = await openComponent(vae, 'vae');
   const { width, height } = ASPECTS[aspect];
@@ -149,7 +141,6 @@ async function encoderOf(options: LatentOptions) {
   const pixels = input('pixels', [1, chunk, 3, height, width]);
   const mean = splitMoments(encoder(new Scope().at('encoder'), config, 'fused')(pixels)).mean;
   const executable = await compile({ mean }, { device, threads, weights: await storedWeights(source) });
-  const sampler = samplerOf(options);
   const [, latentFrames, ...picture] = mean.shape as readonly [number, number, ...number[]];
   const shape = [(frames / chunk) * latentFrames, ...picture];
   const [pixelSize, latentSize] = [sizeOf(pixels.shape), sizeOf(mean.shape)];
@@ -159,7 +150,7 @@ async function encoderOf(options: LatentOptions) {
       const out = new Float32Array(count * sizeOf(shape));
       for (let i = 0; i < count; i++) {
         if (signal?.aborted) throw new StepVideoError('aborted', 'train', 'stopped while making latents');
-        const clip = clipsToPixels([sampler.clip(first + i)]);
+        const clip = clipsToPixels([await stream.clip(first + i)]);
         for (let at = 0; at < frames / chunk; at++) {
           const piece = clip.subarray(at * pixelSize, (at + 1) * pixelSize);
           const result = await executable.run({ pixels: float32(piece, pixels.shape) });
@@ -192,7 +183,17 @@ export function channelStatistics(sets: readonly LatentSet[]): { mean: number[];
     }
   }
   const mean = Array.from(sum, (s, c) => s / count[c]!);
-  return { mean, deviation: Array.from(squares, (s, c) => Math.sqrt(s / count[c]! - mean[c]! ** 2)) };
+  // A channel that never changes, as in very few clips, has no deviation to divide by.
+  const variance = Array.from(squares, (s, c) => Math.max(s / count[c]! - mean[c]! ** 2, 1e-8));
+  return { mean, deviation: variance.map(Math.sqrt) };
+}
+
+/** The statistics that the VAE in `dir` was published with, for denoisers that know them; undefined where it has none. */
+export async function knownStatistics(dir: string): Promise<ReturnType<typeof channelStatistics> | undefined> {
+  const { config, source } = await openComponent(dir, 'vae');
+  await source.close();
+  const { latents_mean: mean, latents_std: deviation } = config;
+  return mean && deviation && { mean, deviation };
 }
 
 /** (x - mean) / deviation of each channel, in place. */

@@ -3,6 +3,8 @@
  */
 import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import type { DataReport } from '../data/clip-source.ts';
+import type { ConfigChange } from './config-record.ts';
 import { writingError } from './disk.ts';
 
 export type StepRecord = {
@@ -12,6 +14,8 @@ export type StepRecord = {
   samples: number;
   /** Arithmetic of the step. */
   flops: number;
+  /** Of the step's time, what went into waiting for its batches. */
+  dataSeconds: number;
   rate: number;
   gradientNorm: number;
 } & Record<string, number>;
@@ -19,10 +23,14 @@ export type StepRecord = {
 export type ValidationRecord = { step: number; seconds: number; score: number } & Record<string, number>;
 
 export interface Metrics {
-  /** The run goes on after `step` steps: what an interrupted run wrote beyond them is forgotten. */
-  begin(step: number): void;
+  /** The run goes on after `step` steps, its config changed so: what an interrupted run wrote beyond them is forgotten. */
+  begin(step: number, changes?: readonly ConfigChange[]): void;
+  /** What the run learns from, and what of the data it had to leave out. */
+  data(report: DataReport & { readonly step: number }): void;
   step(record: StepRecord): void;
   validated(record: ValidationRecord): void;
+  /** The run ended before its last step, for this reason. */
+  stopped(reason: string): void;
   /** Runs what is not a training step, and leaves its time out of the rates. */
   aside<T>(work: () => Promise<T>): Promise<T>;
 }
@@ -30,42 +38,71 @@ export interface Metrics {
 /** Takes a line for people; `final` lines stay, others may be overwritten. */
 export type Show = (line: string, final: boolean) => void;
 
+export const metricsFile = (folder: string): string => path.join(folder, 'metrics.jsonl');
+
 /** Writes every `every`-th step into `metrics.jsonl` in `folder`, and shows it. `now` is a clock in seconds. */
 export function openMetrics(folder: string, options: { every: number; show: Show; now?: () => number }): Metrics {
   const { every, show, now = () => performance.now() / 1000 } = options;
-  const file = path.join(folder, 'metrics.jsonl');
-  const write = (record: object): void => {
+  const file = metricsFile(folder);
+  const write = (kind: string, { step, ...record }: { step: number; [field: string]: unknown }): void => {
+    const line = { kind, time: new Date().toISOString(), step, ...record };
     try {
       mkdirSync(folder, { recursive: true });
-      appendFileSync(file, `${JSON.stringify(record, (_, v) => (typeof v === 'number' ? rounded(v) : v))}\n`);
+      appendFileSync(file, `${JSON.stringify(line, (_, v) => (typeof v === 'number' ? rounded(v) : v))}\n`);
     } catch (error) {
       throw writingError(folder, error);
     }
   };
-  /** Since the last line: steps, samples, arithmetic, and when it began without what ran aside. */
-  let since = { steps: 0, samples: 0, flops: 0, start: now() };
+  /** Since the last line: steps, samples, arithmetic, waiting, and when it began without what ran aside. */
+  const nothing = () => ({ steps: 0, samples: 0, flops: 0, waited: 0, start: now() });
+  let since = nothing();
+  /** Steps done; undefined before the run begins. */
+  let at: number | undefined;
   return {
-    begin(step) {
+    begin(step, changes = []) {
       if (existsSync(file)) forget(file, step);
+      at = step;
+      if (step > 0 && changes.length > 0) {
+        write('change', { step, changes });
+        show(
+          `from step ${step} on: ${changes.map(({ field, to }) => `${field} ${JSON.stringify(to)}`).join(', ')}`,
+          true,
+        );
+      }
       since.start = now();
     },
+    data(report) {
+      write('data', report);
+      for (const line of dataLines(report)) show(line, true);
+    },
     step(record) {
-      const { flops, ...shown } = record;
-      since = { ...since, steps: since.steps + 1, samples: since.samples + record.samples, flops: since.flops + flops };
+      const { flops, dataSeconds, ...shown } = record;
+      since.steps += 1;
+      since.samples += record.samples;
+      since.flops += flops;
+      since.waited += dataSeconds;
       const { step, steps } = record;
+      at = step;
       if (step % every !== 0 && step !== 1 && step !== steps) return;
       const elapsed = Math.max(now() - since.start, 1e-6);
-      const rates = { samplesPerSecond: since.samples / elapsed, gflops: since.flops / elapsed / 1e9 };
+      const rates = {
+        samplesPerSecond: since.samples / elapsed,
+        gflops: since.flops / elapsed / 1e9,
+        dataShare: Math.min(1, since.waited / elapsed),
+      };
       const left = ((steps - step) * elapsed) / since.steps;
-      since = { steps: 0, samples: 0, flops: 0, start: now() };
-      write({ kind: 'step', ...shown, ...rates });
+      since = nothing();
+      write('step', { ...shown, ...rates });
       show(stepLine(record, { ...rates, left }), false);
     },
     validated(record) {
-      write({ kind: 'validation', ...record });
+      write('validation', record);
       const { step, score, seconds, ...figures } = record;
       const rest = Object.entries(figures).map(([name, value]) => `${name} ${value.toFixed(3)}`);
       show([`validation at ${step} (${duration(seconds)}): score ${score.toFixed(3)}`, ...rest].join('  '), true);
+    },
+    stopped(reason) {
+      if (at !== undefined) write('stopped', { step: at, reason });
     },
     async aside(work) {
       const start = now();
@@ -78,7 +115,9 @@ export function openMetrics(folder: string, options: { every: number; show: Show
   };
 }
 
-function stepLine(record: StepRecord, rates: { samplesPerSecond: number; gflops: number; left: number }): string {
+type Rates = { samplesPerSecond: number; gflops: number; dataShare: number; left: number };
+
+function stepLine(record: StepRecord, rates: Rates): string {
   const { step, steps, gradientNorm } = record;
   return [
     `step ${step}/${steps}`,
@@ -86,6 +125,8 @@ function stepLine(record: StepRecord, rates: { samplesPerSecond: number; gflops:
     `gradient ${gradientNorm.toFixed(3)}`,
     `${rates.samplesPerSecond.toFixed(1)} samples/s`,
     `${rates.gflops.toFixed(rates.gflops < 10 ? 1 : 0)} GFLOP/s`,
+    // A loader that keeps up is no news.
+    ...(rates.dataShare < 0.1 ? [] : [`data ${Math.round(100 * rates.dataShare)} %`]),
     step < steps ? `${duration(rates.left)} left` : 'done',
   ].join('  ');
 }
@@ -94,7 +135,7 @@ function stepLine(record: StepRecord, rates: { samplesPerSecond: number; gflops:
 const rounded = (value: number): number => (Number.isInteger(value) ? value : Number(value.toPrecision(6)));
 
 /** 8 s, 3 min 20 s, 2 h 5 min. */
-function duration(seconds: number): string {
+export function duration(seconds: number): string {
   const whole = Math.round(seconds);
   if (whole < 60) return `${whole} s`;
   if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
@@ -112,4 +153,19 @@ function forget(file: string, step: number): void {
     }
   });
   if (kept.length !== lines.length - 1) writeFileSync(file, kept.map((line) => `${line}\n`).join(''));
+}
+
+/** Skipped clips by name, the first of many. */
+const SHOWN_SKIPPED = 10;
+
+function dataLines({ clips, heldOut, skipped = [], notes }: DataReport): string[] {
+  const head = `data: ${clips} clips, ${heldOut} of them held out, ${skipped.length} skipped`;
+  const named = skipped.slice(0, SHOWN_SKIPPED).map(({ name, reason }) => `  skipped ${name}: ${reason}`);
+  const rest = skipped.length - named.length;
+  return [
+    ...(clips === undefined ? [] : [head]),
+    ...named,
+    ...(rest > 0 ? [`  and ${rest} more, named by step-video data check`] : []),
+    ...notes,
+  ];
 }

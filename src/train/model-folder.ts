@@ -4,10 +4,9 @@
  */
 import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { allCaptionText, chineseWords } from '../data/captions.ts';
-import type { World } from '../data/world.ts';
-import { checkpointError } from '../errors.ts';
-import { buildVocabularies } from '../prompt/build-vocabulary.ts';
+import type { ClipSource } from '../data/clip-source.ts';
+import { PRESET_FILE, PRESETS } from '../presets.ts';
+import { buildVocabularies, type VocabularySizes } from '../prompt/build-vocabulary.ts';
 import { floats, type Value } from '../runtime/value.ts';
 import { checkpointName, componentFolder } from '../weights/checkpoint.ts';
 import {
@@ -18,6 +17,7 @@ import {
 } from '../weights/component-config.ts';
 import { writeSafetensors } from '../weights/safetensors.ts';
 import type { DitTraining } from './config.ts';
+import { rawConfig } from './start-sizes.ts';
 
 /** The three components that train together, as prefixes of their parameters' names. */
 export const JOINT_COMPONENTS = ['transformer', 'step_llm', 'hunyuan_clip'] as const;
@@ -34,13 +34,22 @@ const FILE: Readonly<Record<JointComponent, string>> = {
 export const weightsFile = (folder: string, component: JointComponent): string =>
   path.join(componentFolder(folder, component), FILE[component]);
 
-/** Builds tokenizers and writes every config into `folder`; vocabulary sizes come from the captions. */
-export async function prepareFolder(folder: string, config: DitTraining, world: World): Promise<JointConfigs> {
-  const captions = allCaptionText(world);
-  const sizes = await buildVocabularies(captions, folder, {
-    cjkWords: chineseWords(world),
-    maxLength: config.model.clipTokens,
-  });
+/**
+ * Writes tokenizers and every config into `folder`. The tokenizers are those of model directory `words`, which may be
+ * `folder` itself, or are built of the captions where there is none; the vocabularies' sizes are theirs.
+ */
+export async function prepareFolder(
+  folder: string,
+  config: DitTraining,
+  { vocabulary, words }: { vocabulary: ClipSource['vocabulary']; words: string | undefined },
+): Promise<JointConfigs> {
+  const sizes =
+    words === undefined
+      ? await buildVocabularies(vocabulary.corpus(), folder, {
+          cjkWords: vocabulary.chineseWords(),
+          maxLength: config.model.clipTokens,
+        })
+      : await takeVocabularies(words, folder);
   const written = {
     transformer: config.model.transformer,
     step_llm: { ...config.model.step_llm, orig_vocab_size: sizes.llm, padded_vocab_size: sizes.llm },
@@ -62,25 +71,21 @@ export async function prepareFolder(folder: string, config: DitTraining, world: 
   };
 }
 
-/** Files that say which token an id is. */
-const VOCABULARIES = ['hunyuan_clip/tokenizer/vocab.txt', 'step_llm/step1_chat_tokenizer.model'];
+/** The folder and the file that say which token an id is. */
+const CLIP_WORDS = path.join('hunyuan_clip', 'tokenizer');
+const LLM_WORDS = path.join('step_llm', 'step1_chat_tokenizer.model');
 
-/** @throws checkpoint error where model directory `start` numbers its tokens otherwise than `prepared`. */
-export async function checkVocabularies(start: string, prepared: string): Promise<void> {
-  for (const name of VOCABULARIES) {
-    const [theirs, ours] = await Promise.all([start, prepared].map((folder) => readOrNothing(path.join(folder, name))));
-    if (ours === undefined || theirs?.equals(ours)) continue;
-    const rule = `${name} must be that of the captions of this run`;
-    throw checkpointError(
-      `train ${start}`,
-      rule,
-      theirs ? 'another one' : 'nothing',
-      'a model trained on the same world',
-    );
+/** Tokenizers of model directory `from` for `to`, and the sizes of its tables. */
+async function takeVocabularies(from: string, to: string): Promise<VocabularySizes> {
+  const { padded_vocab_size: llm } = parseConfig('step_llm', await rawConfig(from, 'step_llm'), from);
+  const { vocab_size: clip } = parseConfig('hunyuan_clip', await rawConfig(from, 'hunyuan_clip'), from);
+  if (path.resolve(from) !== path.resolve(to)) {
+    await copyFolder(path.join(from, CLIP_WORDS), path.join(to, CLIP_WORDS));
+    await mkdir(path.dirname(path.join(to, LLM_WORDS)), { recursive: true });
+    await copyFile(path.join(from, LLM_WORDS), path.join(to, LLM_WORDS));
   }
+  return { llm, clip };
 }
-
-const readOrNothing = (file: string): Promise<Buffer | undefined> => readFile(file).catch(() => undefined);
 
 /** Writes the joint weights (float16) and the files around them, beside a copy of the VAE. */
 export async function saveFolder(
@@ -89,6 +94,7 @@ export async function saveFolder(
     weights: ReadonlyMap<string, Value>;
     prepared: string;
     vae: string;
+    fps: number;
     statistics: { mean: number[]; deviation: number[] };
   },
 ): Promise<void> {
@@ -109,10 +115,7 @@ export async function saveFolder(
     );
     await writeSafetensors(weightsFile(target, component), tensors, { format: 'pt' });
   }
-  await copyFolder(
-    path.join(parts.prepared, 'hunyuan_clip', 'tokenizer'),
-    path.join(target, 'hunyuan_clip', 'tokenizer'),
-  );
+  await copyFolder(path.join(parts.prepared, CLIP_WORDS), path.join(target, CLIP_WORDS));
   await copyFolder(path.join(parts.vae, 'vae'), path.join(target, 'vae'));
   await normalisedVaeConfig(path.join(target, 'vae', 'config.json'), parts.statistics);
   await mkdir(path.join(target, 'scheduler'), { recursive: true });
@@ -130,7 +133,11 @@ export async function saveFolder(
     scheduler: ['stepvideo', 'FlowMatchDiscreteScheduler'],
     transformer: ['stepvideo', 'StepVideoModel'],
   });
-  await writeJson(path.join(target, 'step_video.json'), { preset: 'mini' });
+  const isUsual = parts.fps === PRESETS.mini.fps;
+  await writeJson(path.join(target, PRESET_FILE), {
+    preset: 'mini',
+    ...(!isUsual && { defaults: { fps: parts.fps } }),
+  });
 }
 
 /** The latents that the denoiser sees have mean 0 and deviation 1 in each channel; the VAE's config says how. */

@@ -82,6 +82,10 @@ export async function loadValues(
   return values;
 }
 
+/** The first group whose pattern matches `name`. */
+export const groupOf = (groups: readonly GroupConfig[], name: string): GroupConfig | undefined =>
+  groups.find(({ pattern }) => new RegExp(pattern).test(name));
+
 /**
  * Trained parameters with room for their updates; frozen ones have none and are only values. The first group whose pattern
  * matches a name takes it.

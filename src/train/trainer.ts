@@ -5,6 +5,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
+import type { DataReport } from '../data/clip-source.ts';
 import { StepVideoError } from '../errors.ts';
 import type { ParameterSpec } from '../nn/scope.ts';
 import type { Device } from '../runtime/device.ts';
@@ -13,7 +14,9 @@ import type { Tensor } from '../tensor/index.ts';
 import { type Adversary, createOpponent, opposedParameters } from './adversary.ts';
 import { hasState, type Position, restoreState, saveState } from './checkpoint.ts';
 import type { TrainingConfig } from './config.ts';
+import { configChanges, keepConfig, keptConfig } from './config-record.ts';
 import { writingErrors } from './disk.ts';
+import { type ExplosionWatch, explosionWatch, PATIENCE } from './explosion.ts';
 import { type Bucket, createGradients, type Passes } from './gradients.ts';
 import type { Metrics } from './metrics.ts';
 import { createOptimizer } from './optimizer.ts';
@@ -29,6 +32,8 @@ export type Task = {
   readonly values: Map<string, Value>;
   /** Loss graphs and data; asked for once everything that can be wrong with the run has been checked. */
   buckets(signal: AbortSignal | undefined): Promise<readonly Bucket[]>;
+  /** What of the data is used, once the buckets are there; nothing where clips are made. */
+  data?(): DataReport | undefined;
   /** Known once the buckets are; every bucket runs alike where absent. */
   passes?(): Passes | undefined;
   /** Score to maximise on held-out data, with figures to report and perhaps pictures written into `folder`. */
@@ -42,16 +47,23 @@ export type Task = {
   dispose?(): Promise<void>;
 };
 
-export type RunOptions = { device: Device; metrics: Metrics; signal?: AbortSignal | undefined };
+export type RunOptions = {
+  device: Device;
+  metrics: Metrics;
+  signal?: AbortSignal | undefined;
+  /** Runs after every validation and grid of samples. */
+  onResults?: () => Promise<void>;
+};
 
 /**
  * Trains to the end, going on from the run's folder where it holds a state; a run that is done is left as it is.
  * Returns that folder.
- * @throws numeric error at the first step whose loss or gradient is not finite, nothing of which is saved; aborted error
- * once `signal` has fired and the state is saved; environment error where nothing can be written.
+ * @throws numeric error at the first step whose loss or gradient is not finite, or once the loss stays above `explodes` times
+ * its running median, nothing of which is saved; aborted error once `signal` has fired and the state is saved; environment
+ * error where nothing can be written.
  */
 export async function train(task: Task, config: TrainingConfig, options: RunOptions): Promise<string> {
-  const { device, metrics, signal } = options;
+  const { device, metrics, signal, onResults = async () => {} } = options;
   const { threads, steps } = config;
   const folder = path.join(config.out, config.name);
   const parameters = trainedParameters(task.specs, task.values, {
@@ -113,42 +125,46 @@ export async function train(task: Task, config: TrainingConfig, options: RunOpti
       throw error;
     });
 
+  const watch = explosionWatch(config.explodes);
   let lastSave = performance.now();
-  metrics.begin(position.step);
+  const before = await keptConfig(folder);
+  metrics.begin(step, before && configChanges(before, config));
+  await keepConfig(folder, config);
+  const data = task.data?.();
+  if (data !== undefined) metrics.data({ step: position.step, ...data });
   try {
     while (step < steps && !signal?.aborted) {
-      const { figures, norm, samples, flops } = await gradients.accumulate(weights, step);
-      requireFinite('loss', figures['loss'], { step: step + 1, folder });
+      const { figures, norm, samples, flops, dataSeconds } = await gradients.accumulate(weights, step);
+      const loss = figures['loss'] ?? Number.NaN;
+      requireFinite('loss', loss, { step: step + 1, folder });
       requireFinite('gradient norm', norm, { step: step + 1, folder });
+      requireSteady(watch, loss, { step: step + 1, folder, factor: config.explodes });
       const rate = learningRateFactor(step, steps, config.schedule);
       step += 1;
       await optimizer.step({ rate, clip: Math.min(1, config.clip / norm), step });
       const against = await opponent?.step(weights, { step, rate });
-      if (against) requireFinite('adversary loss', against.figures['adversary.loss'], { step, folder });
-      metrics.step({
-        step,
-        steps,
-        seconds: seconds(),
-        samples,
-        flops: flops + optimizer.flops + (against?.flops ?? 0),
-        rate,
-        gradientNorm: norm,
-        ...figures,
-        ...against?.figures,
-      });
+      if (against) requireFinite('adversary loss', against.figures['adversary.loss'] ?? Number.NaN, { step, folder });
+      const work = flops + optimizer.flops + (against?.flops ?? 0);
+      const measured = { seconds: seconds(), samples, flops: work, dataSeconds, rate, gradientNorm: norm };
+      metrics.step({ step, steps, ...measured, ...figures, ...against?.figures });
       const isLast = step === steps;
-      if (step % config.validateSteps === 0 || isLast) await aside(validate);
+      const isValidated = step % config.validateSteps === 0 || isLast;
+      if (isValidated) await aside(validate);
       const { samples: drawn } = task;
-      if (drawn !== undefined && (step % drawn.every === 0 || isLast))
-        await aside(() => drawn.draw(current(), folder, step));
-      if (performance.now() - lastSave > config.checkpointMinutes * 60_000) {
+      const isDrawn = drawn !== undefined && (step % drawn.every === 0 || isLast);
+      if (isDrawn) await aside(() => drawn.draw(current(), folder, step));
+      if (isValidated || isDrawn) await metrics.aside(onResults);
+      if (performance.now() - lastSave > config.checkpointMinutes * 60_000 && !watch.isHigh) {
         await metrics.aside(save);
         lastSave = performance.now();
       }
       await pendingEvents();
     }
-    await save();
-    await publish('last');
+    // Who stops a run because its loss rises wants the state from before that.
+    if (step === steps || !watch.isHigh) {
+      await save();
+      await publish('last');
+    }
   } finally {
     await Promise.all([gradients.dispose(), optimizer.dispose(), opponent?.dispose(), task.dispose?.()]);
   }
@@ -158,25 +174,29 @@ export async function train(task: Task, config: TrainingConfig, options: RunOpti
       'train',
       `stopped after step ${step} of ${steps}`,
       undefined,
-      'the same command, which goes on from there',
+      `the same command, which goes on from ${watch.isHigh ? 'the state before the loss rose' : 'there'}`,
     );
   return folder;
 }
 
-function requireFinite(
-  what: string,
-  value: number | undefined,
-  { step, folder }: { step: number; folder: string },
+function requireFinite(what: string, value: number, { step, folder }: { step: number; folder: string }): void {
+  if (!Number.isFinite(value)) throw spoilt(`${what} must be finite`, value, { step, folder });
+}
+
+function requireSteady(
+  watch: ExplosionWatch,
+  loss: number,
+  { step, folder, factor }: { step: number; folder: string; factor: number },
 ): void {
-  if (Number.isFinite(value)) return;
+  const explosion = watch.see(loss);
+  if (explosion === undefined) return;
+  const rule = `loss must stay below ${factor} times its running median of ${explosion.median.toPrecision(3)}`;
+  throw spoilt(`${rule}, and was above for ${PATIENCE} steps`, loss, { step, folder });
+}
+
+function spoilt(rule: string, got: unknown, { step, folder }: { step: number; folder: string }): StepVideoError {
   const kept = hasState(folder) ? `; ${folder} holds the last good state` : '';
-  throw new StepVideoError(
-    'numeric',
-    `train step ${step}`,
-    `${what} must be finite`,
-    value,
-    `a lower learning rate${kept}`,
-  );
+  return new StepVideoError('numeric', `train step ${step}`, rule, got, `a lower learning rate${kept}`);
 }
 
 /** Lets timers and signals run: networks hold the thread while they compute. */

@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { StepVideoError } from '../errors.ts';
-import type { DecodedFrame, EncodeJob, VideoBackend, VideoProbe } from './backend.ts';
+import { type DecodedFrame, type EncodeJob, rgbFilter, type VideoBackend, type VideoProbe } from './backend.ts';
 
 const run = promisify(execFile);
 
@@ -103,12 +103,12 @@ const failure = (program: string, said: string): StepVideoError =>
 type Reading = { program: string; prober: string; passthrough: string };
 
 async function* decode(reading: Reading, file: string, signal?: AbortSignal): AsyncGenerator<DecodedFrame> {
-  const { width, height } = await streamSize(reading.prober, file);
+  const { width, height, pix_fmt: format = '' } = await streamOf(reading.prober, file);
   const child = spawn(
     reading.program,
     [
       ...[...QUIET, '-xerror', '-i', asUrl(file), '-map', '0:v:0', reading.passthrough, 'passthrough'],
-      ...['-vf', 'scale=out_range=pc:flags=accurate_rnd+full_chroma_int+full_chroma_inp', '-pix_fmt', 'rgb24'],
+      ...['-vf', rgbFilter(format), '-pix_fmt', 'rgb24'],
       ...['-f', 'rawvideo', 'pipe:1'],
     ],
     { stdio: ['ignore', 'pipe', 'pipe'] },
@@ -164,7 +164,7 @@ async function ask(prober: string, file: string, extra: string[]): Promise<Probe
   return JSON.parse(stdout) as Probed;
 }
 
-async function streamSize(prober: string, file: string): Promise<{ width: number; height: number }> {
+async function streamOf(prober: string, file: string): Promise<Probed['streams'][number]> {
   const stream = (await ask(prober, file, [])).streams[0];
   if (!stream) throw new StepVideoError('data', 'readFrames', 'the file must hold a video stream', file);
   return stream;

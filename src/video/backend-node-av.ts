@@ -14,6 +14,7 @@ import {
   AVIO_FLAG_WRITE,
 } from 'node-av/constants';
 import {
+  avGetPixFmtName,
   Codec,
   Dictionary,
   FFmpegError,
@@ -25,7 +26,7 @@ import {
   Rational,
 } from 'node-av/lib';
 import { inputError, StepVideoError } from '../errors.ts';
-import type { DecodedFrame, EncodeJob, VideoBackend, VideoProbe } from './backend.ts';
+import { type DecodedFrame, type EncodeJob, rgbFilter, type VideoBackend, type VideoProbe } from './backend.ts';
 
 // The package uses Promise.withResolvers, which Node 20 lacks; without it decoding silently yields no frame.
 const promises = Promise as unknown as { withResolvers?: unknown };
@@ -157,7 +158,8 @@ async function* decode(file: string, signal?: AbortSignal): AsyncGenerator<Decod
   const stream = input.video();
   if (!stream) throw new StepVideoError('data', 'readFrames', 'the file must hold a video stream', file);
   using decoder = await Decoder.create(stream, { context: { threadCount: 0 } });
-  using filter = FilterAPI.create('scale=out_range=pc:flags=accurate_rnd+full_chroma_int+full_chroma_inp,format=rgb24');
+  const format = avGetPixFmtName(stream.codecpar.format as Parameters<typeof avGetPixFmtName>[0]) ?? '';
+  using filter = FilterAPI.create(`${rgbFilter(format)},format=rgb24`);
   let index = 0;
   for await (const frame of filter.frames(decoder.frames(input.packets(stream.index)))) {
     if (!frame) break;

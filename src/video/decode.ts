@@ -1,7 +1,7 @@
 /**
  * Files back to frames, facts and metadata, for every format that `encodeVideo` writes and for what the backend reads
- * besides. PNG, GIF and WebP go through sharp, which needs no backend and tells the delays as they are (FFmpeg before 8
- * cannot decode animated WebP at all, and guesses a frame rate for GIF).
+ * besides. PNG, GIF, WebP and JPEG go through sharp, which needs no backend and tells the delays as they are (FFmpeg
+ * before 8 cannot decode animated WebP at all, and guesses a frame rate for GIF). What is transparent lies over black.
  */
 import { open, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
@@ -14,6 +14,9 @@ import { listPngSequence, readPngComment } from './png-sequence.ts';
 import { readWebpText } from './webp-animation.ts';
 
 export type ReadOptions = { backend?: VideoBackend; signal?: AbortSignal };
+
+/** As large as `encodeVideo` writes. A header may claim more; nothing of that size is allocated. */
+const MOST_PIXELS = 16384 ** 2;
 
 /** libvips decodes an animation from its start at each opening: so many pages at once bound both time and memory. */
 const PAGES_BYTES = 64 << 20;
@@ -54,14 +57,14 @@ async function facts(file: string, options: ReadOptions): Promise<VideoProbe> {
   const kind = await kindOf(file);
   if (kind === 'other') return (options.backend ?? (await pickBackend())).probe(file);
   const files = kind === 'png' ? await listPngSequence(file) : [file];
-  const about = await sharp(await readFile(files[0] ?? file), { animated: true }).metadata();
+  const about = await header(await readFile(files[0] ?? file));
   const delays = about.delay ?? [];
   const total = delays.reduce((sum, delay) => sum + delay, 0);
   return {
     container: kind,
     codec: kind,
     width: about.width,
-    height: about.pageHeight ?? about.height,
+    height: about.height,
     fps: total > 0 ? (1000 * delays.length) / total : 0,
     frames: kind === 'png' ? files.length : (about.pages ?? 1),
     colour: { matrix: 'unknown', primaries: 'unknown', transfer: 'unknown', range: 'unknown' },
@@ -89,7 +92,7 @@ export async function readVideoMetadata(
 }
 
 /** By content, not by name: a renamed file is still read. */
-async function kindOf(file: string): Promise<'png' | 'webp' | 'gif' | 'other'> {
+async function kindOf(file: string): Promise<'png' | 'webp' | 'gif' | 'jpeg' | 'other'> {
   const there = await stat(file).catch(() => undefined);
   if (there?.isDirectory()) return 'png';
   if (!there) {
@@ -102,6 +105,7 @@ async function kindOf(file: string): Promise<'png' | 'webp' | 'gif' | 'other'> {
     const head = buffer.toString('latin1', 0, bytesRead);
     if (head.startsWith('\x89PNG')) return 'png';
     if (head.startsWith('GIF8')) return 'gif';
+    if (head.startsWith('\xff\xd8\xff')) return 'jpeg';
     return head.startsWith('RIFF') && head.endsWith('WEBP') ? 'webp' : 'other';
   } finally {
     await handle.close();
@@ -111,19 +115,37 @@ async function kindOf(file: string): Promise<'png' | 'webp' | 'gif' | 'other'> {
 async function* readAnimation(file: string, signal?: AbortSignal): AsyncGenerator<DecodedFrame> {
   // Bytes, not the path: libvips keeps what it opened by name, and would show the file that was there before.
   const bytes = await readFile(file);
-  const about = await sharp(bytes, { animated: true }).metadata();
-  const total = about.pages ?? 1;
-  const height = about.pageHeight ?? about.height;
-  const step = Math.max(1, Math.floor(PAGES_BYTES / (about.width * height * 4)));
+  const { width, height, pages: total = 1 } = await header(bytes);
+  const step = Math.max(1, Math.floor(PAGES_BYTES / (width * height * 4)));
   for (let first = 0; first < total; first += step) {
     const count = Math.min(step, total - first);
-    const stack = await pixels(sharp(bytes, { page: first, pages: count, limitInputPixels: false }));
+    const options = total > 1 ? { page: first, pages: count } : { autoOrient: true };
+    const stack = await pixels(sharp(bytes, { ...options, limitInputPixels: false }));
     const size = stack.width * height * 3;
     for (let i = 0; i < count; i++) {
       stopIfAborted(signal);
       yield { rgb: stack.rgb.slice(i * size, (i + 1) * size), width: stack.width, height, index: first + i };
     }
   }
+}
+
+/**
+ * What the header of a picture or animation says, sizes being those of one upright frame.
+ * @throws data error for a frame larger than any that is read.
+ */
+async function header(bytes: Buffer) {
+  // Whole animations may be longer than the limit that libvips puts on a picture.
+  const about = await sharp(bytes, { animated: true, limitInputPixels: false }).metadata();
+  const { width, height } = (about.pages ?? 1) > 1 ? about : about.autoOrient;
+  const frame = { width, height: (about.pages ?? 1) > 1 ? (about.pageHeight ?? height) : height };
+  if (frame.width * frame.height > MOST_PIXELS)
+    throw new StepVideoError(
+      'data',
+      'readFrames',
+      `a frame must have at most ${MOST_PIXELS} pixels`,
+      `${frame.width}x${frame.height}`,
+    );
+  return { ...about, ...frame };
 }
 
 function readFailure(error: unknown, op: string, file: string): StepVideoError {
@@ -140,7 +162,8 @@ function readFailure(error: unknown, op: string, file: string): StepVideoError {
 }
 
 async function pixels(image: Sharp): Promise<{ rgb: Uint8Array; width: number; height: number }> {
-  const { data, info } = await image.removeAlpha().toColourspace('srgb').raw().toBuffer({ resolveWithObject: true });
+  const flat = image.flatten({ background: '#000000' }).toColourspace('srgb');
+  const { data, info } = await flat.raw().toBuffer({ resolveWithObject: true });
   return { rgb: new Uint8Array(data.buffer, data.byteOffset, data.length), width: info.width, height: info.height };
 }
 

@@ -20,6 +20,7 @@ export function closedFormPipeline(hooks: Hooks = {}): { pipeline: Pipeline<numb
     directory: '/models/closed-form',
     preset: { ...PRESETS.mini, frames: 34, height: 32, width: 48, steps: 6 },
     latentChannels: 2,
+    previews: { missing: 'no previews of closed forms' },
     unknownWords: (prompt) => prompt.split(' ').filter((word) => word.startsWith('qq')),
     async encodeText(texts) {
       calls.texts.push([...texts]);

@@ -28,6 +28,7 @@ function opened(name: string, every = 2) {
       seconds: clock,
       samples: 6,
       flops: 4e9,
+      dataSeconds: 0.1,
       rate: 1,
       gradientNorm: 1 / 3,
       loss: 0.25,
@@ -50,6 +51,7 @@ it('shows loss, gradient, samples/s, GFLOP/s and what is left, and records the s
   expect(lines).toHaveLength(3);
   expect(records().at(-1)).toEqual({
     kind: 'step',
+    time: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/),
     step: 4,
     steps: 10,
     seconds: 108,
@@ -59,6 +61,7 @@ it('shows loss, gradient, samples/s, GFLOP/s and what is left, and records the s
     loss: 0.25,
     samplesPerSecond: 3,
     gflops: 2,
+    dataShare: 0.05,
   });
 });
 
@@ -71,7 +74,7 @@ it('leaves out the time of validations, whose lines stay', async () => {
   step(2);
   expect(lines[1]).toEqual(['validation at 1 (3 min 20 s): score 20.500  ssim 0.900', true]);
   expect(records().at(-1)).toMatchObject({ samplesPerSecond: 3 });
-  expect(records()[1]).toEqual({ kind: 'validation', step: 1, seconds: 200, score: 20.5, ssim: 0.9 });
+  expect(records()[1]).toMatchObject({ kind: 'validation', step: 1, seconds: 200, score: 20.5, ssim: 0.9 });
 });
 
 it('forgets what came after the state that a run goes on from, and a line cut short', () => {
@@ -83,6 +86,37 @@ it('forgets what came after the state that a run goes on from, and a line cut sh
   expect(records().map((record) => record.step)).toEqual([1, 2]);
   step(3);
   expect(records().map((record) => record.step)).toEqual([1, 2, 3]);
+});
+
+it('says what share of the time went into waiting for batches, once it is worth saying', () => {
+  const { lines, metrics, records, wait } = opened('data', 2);
+  const record = { steps: 4, seconds: 1, samples: 1, flops: 1, rate: 1, gradientNorm: 1, loss: 1 };
+  metrics.begin(0);
+  [0.4, 0.2, 0.2, 0.6].forEach((dataSeconds, i) => {
+    wait(1);
+    metrics.step({ ...record, step: i + 1, dataSeconds });
+  });
+  expect(records().map(({ dataShare }) => dataShare)).toEqual([0.4, 0.2, 0.4]);
+  expect(lines.at(-1)![0]).toContain('data 40 %');
+});
+
+it('records what changed in the config where a run goes on, and why one stopped', () => {
+  const { lines, metrics, records, step } = opened('changed', 1);
+  const changes = [{ field: 'groups.0.lr', from: 0.1, to: 0.01 }];
+  metrics.stopped('before it began');
+  metrics.begin(0, changes);
+  step(1);
+  metrics.begin(1, changes);
+  metrics.stopped('enough');
+  expect(
+    records()
+      .map(({ time, ...record }) => record)
+      .slice(1),
+  ).toEqual([
+    { kind: 'change', step: 1, changes },
+    { kind: 'stopped', step: 1, reason: 'enough' },
+  ]);
+  expect(lines.at(-1)).toEqual(['from step 1 on: groups.0.lr 0.01', true]);
 });
 
 it('a folder that cannot be written is an environment error', () => {

@@ -42,6 +42,7 @@ export const vaeConfig = (root: string) => ({
     num_groups: 2,
   },
   buckets: [{ frames: 1, crop: 32, batch: 2, flat: true }],
+  previewClips: 1,
   groups: [
     { pattern: 'conv_unpatchify.*weight$', optimizer: 'muon', lr: 0.05, scale: 'fan', split: 8, lastTap: true },
     { pattern: '.', optimizer: 'adamw', lr: 0.002, betas: [0.9, 0.95] },

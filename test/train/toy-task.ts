@@ -80,6 +80,7 @@ export const toyConfig = (out: string, change: Partial<TrainingConfig> = {}): Tr
       group({ pattern: '.', optimizer: 'adamw', lr: 0.01 }),
     ],
     clip: 1,
+    explodes: 10,
     ema: 0.9,
     schedule: { warmup: 2, flat: 0.5, decay: 'cosine', final: 0.1 },
     recompute: false,
@@ -104,7 +105,14 @@ export const group = (change: object) => ({
   ...change,
 });
 
-export const silent: Metrics = { begin() {}, step() {}, validated() {}, aside: (work) => work() };
+export const silent: Metrics = {
+  begin() {},
+  data() {},
+  step() {},
+  validated() {},
+  stopped() {},
+  aside: (work) => work(),
+};
 
 export const stateOf = (out: string): string => path.join(out, 'toy', 'state.safetensors');
 export const hasModel = (out: string, name: string): boolean => existsSync(path.join(out, 'toy', name, 'weights.json'));

@@ -1,12 +1,14 @@
 /** The loop: resume to the bit, abort, bad numbers, frozen and ungrouped parameters, accumulation, buckets, what is saved when. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { floats } from '../../src/runtime/value.ts';
+import type { TrainingConfig } from '../../src/train/config.ts';
 import { createGradients } from '../../src/train/gradients.ts';
+import { openMetrics } from '../../src/train/metrics.ts';
 import { trainedParameters } from '../../src/train/parameters.ts';
-import { train } from '../../src/train/trainer.ts';
+import { type Task, train } from '../../src/train/trainer.ts';
 import { openSafetensors } from '../../src/weights/safetensors.ts';
 import { group, hasModel, silent, stateOf, type ToyOptions, toyConfig, toyTask } from './toy-task.ts';
 
@@ -111,6 +113,108 @@ describe('numbers that are not finite', () => {
     await expect(train(task, toyConfig(fresh()), options)).rejects.toThrow(
       'train step 3: score must be finite, got NaN',
     );
+  });
+});
+
+describe('a loss that explodes', () => {
+  /** A toy whose targets are multiplied by `factor(step)`, steps counted from 0. */
+  function exploding(factor: (step: number) => number, toy: ToyOptions = {}): Task {
+    const task = toyTask(toy);
+    return {
+      ...task,
+      buckets: async (signal) =>
+        (await task.buckets(signal)).map((bucket) => ({
+          ...bucket,
+          async batch(step: number, micro: number) {
+            const values = await bucket.batch(step, micro);
+            floats(values.y).forEach((y, i, all) => {
+              all[i] = y * factor(step);
+            });
+            return values;
+          },
+        })),
+    };
+  }
+  const long = (out: string, change: Partial<TrainingConfig> = {}) =>
+    toyConfig(out, { steps: 32, validateSteps: 100, ...change });
+  const saving = { checkpointMinutes: 1e-9 };
+
+  it('stops the run, naming the step, and leaves the state from before', async () => {
+    const [straight, out] = [fresh(), fresh()];
+    await train(toyTask(), long(straight), options);
+    const run = train(
+      exploding((step) => (step >= 24 ? 100 : 1)),
+      long(out, saving),
+      options,
+    );
+    await expect(run).rejects.toMatchObject({ kind: 'numeric' });
+    await expect(run).rejects.toThrow(
+      /^train step 29: loss must stay below 10 times its running median of [\d.]+, and was above for 5 steps, got \d.*\(try a lower learning rate; .*toy holds the last good state\)$/,
+    );
+    const good = await stateAt(out);
+    expect(good.step).toBe(24);
+    // Behind the explosion the run goes the way of one that never met it.
+    await train(toyTask(), long(out), options);
+    expect((await stateAt(out)).tensors).toEqual((await stateAt(straight)).tensors);
+  });
+
+  it('keeps the state from before though the run is stopped by hand on the way up', async () => {
+    const out = fresh();
+    const controller = new AbortController();
+    const onBatch = (step: number): void => {
+      if (step === 26) controller.abort();
+    };
+    const task = exploding((step) => (step >= 24 ? 100 : 1), { onBatch });
+    await expect(train(task, long(out, saving), { ...options, signal: controller.signal })).rejects.toThrow(
+      'train: stopped after step 27 of 32 (try the same command, which goes on from the state before the loss rose)',
+    );
+    expect((await stateAt(out)).step).toBe(24);
+  });
+
+  it('is not one spike, nor what `explodes` allows', async () => {
+    await train(
+      exploding((step) => (step === 24 ? 100 : 1)),
+      long(fresh()),
+      options,
+    );
+    await train(
+      exploding((step) => (step >= 24 ? 100 : 1)),
+      long(fresh(), { explodes: 1e9 }),
+      options,
+    );
+  });
+});
+
+describe('a run that goes on with another learning rate', () => {
+  it('does so from its state, and says at which step what changed', async () => {
+    const out = fresh();
+    const folder = path.join(out, 'toy');
+    const metrics = openMetrics(folder, { every: 1, show: () => {} });
+    const { task, signal } = stopAt(2);
+    await train(task, toyConfig(out), { ...options, metrics, signal }).catch(() => {});
+    const kept = () => JSON.parse(readFileSync(path.join(folder, 'config.json'), 'utf8'));
+    expect(kept()).toEqual(JSON.parse(JSON.stringify(toyConfig(out))));
+    const stopped = await stateAt(out);
+
+    const still = group({ optimizer: 'adamw', lr: 1e-30, weightDecay: 0 });
+    const groups = [{ ...still, pattern: 'weight$', optimizer: 'muon' as const }, still];
+    const changed = toyConfig(out, { groups });
+    await train(toyTask(), changed, { ...options, metrics });
+    const after = await stateAt(out);
+    expect(after.step).toBe(6);
+    for (const [name, hex] of Object.entries(stopped.tensors)) {
+      if (name.startsWith('weight:')) expect(after.tensors[name], name).toBe(hex);
+      if (name.startsWith('moment:')) expect(after.tensors[name], name).not.toBe(hex);
+    }
+    const records = readFileSync(path.join(folder, 'metrics.jsonl'), 'utf8')
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(records.filter(({ kind }) => kind === 'change')).toMatchObject([
+      { step: 3, changes: expect.arrayContaining([{ field: 'groups.0.lr', from: 0.02, to: 1e-30 }]) },
+    ]);
+    expect(records.filter(({ kind }) => kind === 'step').map(({ step }) => step)).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(kept().groups[0].lr).toBe(1e-30);
   });
 });
 

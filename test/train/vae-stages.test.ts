@@ -93,7 +93,7 @@ const clip = { frames: 17, crop: 16, batch: 1 };
 /** A VAE run without its validation, which costs more than all steps; figures of each step go to `seen`. */
 async function trainedVae(name: string, change: object, seen: Record<string, number>[] = [], stopAfter?: number) {
   const config = (await readTrainingConfig(file(name, { ...vaeConfig(root), ...change }))) as VaeTraining;
-  const task = await vaeTask(config, 'cpu');
+  const task = await vaeTask(config, { device: 'cpu', show: () => {} });
   const controller = new AbortController();
   const quiet: Task = { ...task, validate: async () => ({ score: 0, figures: {} }) };
   const metrics = {
@@ -136,7 +136,7 @@ describe('the core', () => {
     const [video] = await buckets(undefined);
     expect((await video!.batch(0, 0)).noise!.shape).toEqual([1, 5, 3, 2, 2]);
     expect(seen.every(({ loss }) => Number.isFinite(loss))).toBe(true);
-    const fresh = (await vaeTask(first.config, 'cpu')).values;
+    const fresh = (await vaeTask(first.config, { device: 'cpu', show: () => {} })).values;
     const changed = [...values].filter(([name, v]) => floats(v).some((x, i) => x !== floats(fresh.get(name))[i]));
     expect(changed.map(([name]) => name)).toContain('core.encoder.weight');
     expect(changed.map(([name]) => name).filter((name) => new RegExp(dual).test(name))).toEqual([]);

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { emojiSource } from '../../src/data/emoji-source.ts';
 import { loadPipeline } from '../../src/pipeline.ts';
 import { presetOf } from '../../src/presets.ts';
 import { averageModels } from '../../src/train/average-models.ts';
@@ -44,8 +45,10 @@ describe('a VAE run', () => {
   it('leaves a state, weights, numbers and a picture', () => {
     expect(readdirSync(at('runs', 'vae')).sort()).toEqual([
       'best',
+      'config.json',
       'last',
       'metrics.jsonl',
+      'report.html',
       'samples',
       'state.safetensors',
     ]);
@@ -54,6 +57,9 @@ describe('a VAE run', () => {
       .trimEnd()
       .split('\n');
     expect(records.map((line) => JSON.parse(line).kind)).toEqual(['step', 'step', 'validation']);
+    const report = readFileSync(at('runs', 'vae', 'report.html'), 'utf8');
+    expect(report).toContain('<dd>2<small>of 2</small></dd>');
+    expect(report).toContain('src="data:image/webp;base64,');
   });
 
   it('goes the same way where activations are recomputed', async () => {
@@ -78,7 +84,13 @@ describe('a denoiser run', () => {
 
   it('draws grids of clips as well as of stills', async () => {
     const file = at('clips.png');
-    await drawSamples({ model: at('runs', 'dit', 'last'), world: drawnWorld(), frames: 17, file, device: 'cpu' });
+    await drawSamples({
+      model: at('runs', 'dit', 'last'),
+      source: emojiSource(drawnWorld()),
+      frames: 17,
+      file,
+      device: 'cpu',
+    });
     expect((await sharp(file).metadata()).width).toBe(6 * 128 + 5 * 2);
   });
 
@@ -94,6 +106,7 @@ describe('a denoiser run', () => {
     await expect(runTraining({ configPath, show, signal: controller.signal })).rejects.toMatchObject({
       kind: 'aborted',
     });
+    expect(readFileSync(at('runs', 'stopped', 'report.html'), 'utf8')).toContain('train: stopped after step 1 of 3');
     await runTraining({ configPath });
     expect(await weightsOf(at('runs', 'stopped', 'state.safetensors'))).toEqual(
       await weightsOf(at('runs', 'straight', 'state.safetensors')),
@@ -107,7 +120,7 @@ describe('a denoiser run', () => {
     expect(second('less-memory').loss).toBeCloseTo(second('dit').loss, 5);
   });
 
-  it('refuses latents of another VAE, and starts from a model of its own words only', async () => {
+  it('refuses latents of another VAE, and starts from a model with the words that it knows', async () => {
     cpSync(at('runs', 'vae', 'last'), at('other'), { recursive: true });
     const file = at('other', 'vae', 'vae_v2.safetensors');
     const source = await openSafetensors(file);
@@ -127,11 +140,18 @@ describe('a denoiser run', () => {
 
     const start = at('start');
     cpSync(at('runs', 'dit', 'last'), start, { recursive: true });
-    writeFileSync(path.join(start, 'hunyuan_clip', 'tokenizer', 'vocab.txt'), '[PAD]\n');
-    await expect(run({ ...ditConfig(root), name: 'started', start })).rejects.toThrow(
-      /vocab\.txt must be that of the captions of this run/,
+    const vocabulary = path.join(start, 'hunyuan_clip', 'tokenizer', 'vocab.txt');
+    writeFileSync(vocabulary, readFileSync(vocabulary, 'utf8').replace('\nwedge\n', '\nzebra\n'));
+    const lines: string[] = [];
+    await run({ ...ditConfig(root), name: 'started', start, model: undefined, sampleSteps: undefined }, lines);
+    expect(lines.join('\n')).toMatch(
+      /^1 words of the captions are not in the vocabularies of .*start, which at most spell them: wedge$/m,
     );
-    await run({ ...ditConfig(root), name: 'started', start: at('runs', 'dit', 'last'), sampleSteps: undefined });
+    const saved = readFileSync(at('runs', 'started', 'last', 'hunyuan_clip', 'tokenizer', 'vocab.txt'), 'utf8');
+    expect(saved).toContain('\nzebra\n');
+
+    writeFileSync(vocabulary, '[PAD]\n');
+    await expect(run({ ...ditConfig(root), name: 'spoilt', start })).rejects.toThrow(/vocab\.txt/);
   });
 });
 
