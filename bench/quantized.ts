@@ -101,7 +101,7 @@ async function megabytes(directory: string): Promise<number> {
 
 async function scores(directory: string, name: string): Promise<Row> {
   if (flags.tiny || !existsSync(data)) return {};
-  const options = { triples: flags.rounds, languages: ['en'], only: 'generated', steps } as const;
+  const options = { triples: flags.rounds, languages: ['en'], sets: ['main'], only: 'generated', steps } as const;
   const { report } = await runEvaluation({
     ...options,
     model: directory,
@@ -109,7 +109,7 @@ async function scores(directory: string, name: string): Promise<Row> {
     out: path.join(folder, `eval-${name}`),
     threads: flags.threads,
   });
-  const { subject, background, motion, all } = report.generated!.en!;
+  const { subject, background, motion, all } = report.generated[0]!.scores;
   return { subject, background, motion, 'all three': all };
 }
 

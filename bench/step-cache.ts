@@ -12,12 +12,14 @@ import { gaussian } from '../src/diffusion/noise.ts';
 import { schedule } from '../src/diffusion/schedule.ts';
 import { StepCache } from '../src/dit/step-cache.ts';
 import { CLIP_SIZE, pixelsOf } from '../src/eval/clip-pixels.ts';
+import { knowledgeOf } from '../src/eval/knowledge.ts';
 import { type ScoredClip, scored, scoresOf } from '../src/eval/scores.ts';
-import { SCORED_FRAMES, testCases } from '../src/eval/test-set.ts';
+import { testCases } from '../src/eval/test-set.ts';
 import { latentLength, latentShape } from '../src/latents.ts';
 import { modelDirectory } from '../src/model-directory.ts';
 import { loadPipeline } from '../src/pipeline.ts';
 import { presetOf } from '../src/presets.ts';
+import { readTrainingRecord } from '../src/training-record.ts';
 import { report } from './parts/report.ts';
 
 const text = { type: 'string' } as const;
@@ -30,10 +32,11 @@ const directory = modelDirectory(flags.model);
 const preset = presetOf(directory);
 const steps = Number(flags.steps ?? preset.steps);
 const thresholds = (flags.thresholds ?? '0.02,0.05,0.1,0.15,0.2,0.3').split(',').map(Number);
-const world = await loadWorld(flags.data ?? 'cache/data');
-const cases = testCases(world, Number(flags.triples ?? 45), 0);
+const known = knowledgeOf(await loadWorld(flags.data ?? 'cache/data'), readTrainingRecord(directory));
+const { frames } = preset;
+const cases = testCases(known, 'main', { count: Number(flags.triples ?? 45), seed: 0, frames });
 const pipeline = await loadPipeline(directory, { device: 'cpu', preset, threads });
-const shape = latentShape({ frames: SCORED_FRAMES, ...CLIP_SIZE }, pipeline.latentChannels);
+const shape = latentShape({ frames, ...CLIP_SIZE }, pipeline.latentChannels);
 
 /** One way to denoise; the first is what the others are held against. */
 type Way = { readonly name: string; readonly steps: number; readonly threshold?: number };
@@ -70,7 +73,7 @@ function psnr(latents: Float32Array, reference: Float32Array): number {
 const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
 
 const results = ways.map(() => ({ clips: [] as Clip[], scores: [] as ScoredClip[], decibels: [] as number[] }));
-for (const { triple, prompts, seed } of cases) {
+for (const { scene, prompts, seed } of cases) {
   const conditional = prompts.en + preset.promptSuffix;
   const states = await pipeline.encodeText([conditional, preset.negativePrompt]);
   // Compiled before anything is timed.
@@ -80,7 +83,7 @@ for (const { triple, prompts, seed } of cases) {
     const clip = await denoise(way, states, seed);
     clips.push(clip);
     decibels.push(psnr(clip.latents, results[0]!.clips.at(-1)!.latents));
-    scores.push(scored(world, triple, await pixelsOf(pipeline.decode(clip.latents, shape))));
+    scores.push(scored(known, scene, await pixelsOf(pipeline.decode(clip.latents, shape))));
   }
 }
 await pipeline.close();

@@ -4,13 +4,15 @@
 import { SingleBar } from 'cli-progress';
 import { isClipFolder } from '../data/open-source.ts';
 import { inputError } from '../errors.ts';
+import { readBars } from '../eval/bars.ts';
 import type { EvaluationProgress } from '../eval/context.ts';
 import { PARTS } from '../eval/settings.ts';
+import { SETS, type SetName } from '../eval/test-set.ts';
 import { settleDevice } from '../runtime/settle-device.ts';
 import type { Command, World } from './command.ts';
 import { REQUEST_FLAGS, requestFromFlags } from './request-flags.ts';
 
-const TAKEN = new Set(['model', 'seed', 'steps', 'guidance', 'time-shift', 'device']);
+const TAKEN = new Set(['model', 'seed', 'frames', 'steps', 'guidance', 'time-shift', 'device']);
 
 export const evalCommand: Command = {
   name: 'eval',
@@ -23,8 +25,9 @@ export const evalCommand: Command = {
       name: 'triples',
       kind: 'number',
       value: 'N',
-      about: 'held-out subject x background x motion triples (default 90)',
+      about: 'held-out subject x background x motion triples (default 120)',
     },
+    { name: 'sets', kind: 'text', value: 'LIST', about: `some of ${SETS.join(',')} (default all)` },
     { name: 'no-en', kind: 'switch', value: '', about: 'without English prompts' },
     { name: 'no-zh', kind: 'switch', value: '', about: 'without Chinese prompts' },
     {
@@ -33,20 +36,30 @@ export const evalCommand: Command = {
       value: PARTS.join('|'),
       about: 'one part alone; reconstruction needs a VAE and no more',
     },
+    {
+      name: 'plain-prompts',
+      kind: 'switch',
+      value: '',
+      about: 'also clips of two dozen plain prompts, to be named by people',
+    },
+    { name: 'bars', kind: 'text', value: 'FILE', about: 'JSON of numbers by name, in place of the usual bars' },
     { name: 'out', kind: 'text', value: 'DIR', about: 'where report and pictures go (default out/eval)' },
   ],
   async run({ values, words, world }) {
     if (words.length > 0) throw inputError('eval', 'takes flags only', words.join(' '), `--model ${words[0]}`);
-    const { data = 'cache/data', triples, only, out, 'no-en': noEnglish, 'no-zh': noChinese, ...sampling } = values;
+    const { data = 'cache/data', triples, sets, only, out, bars, ...others } = values;
+    const { 'no-en': noEnglish, 'no-zh': noChinese, 'plain-prompts': plainPrompts, ...sampling } = others;
     if (triples !== undefined && typeof triples !== 'number')
       throw inputError('eval', '--triples must be a number', triples);
     const part = PARTS.find((name) => name === only);
     if (only !== undefined && part === undefined)
       throw inputError('eval', `--only must be one of ${PARTS.join(', ')}`, only);
-    const { model = 'mini', seed, steps, guidanceScale, timeShift, device } = requestFromFlags(sampling, ['any']);
+    const chosen = requestFromFlags(sampling, ['any']);
+    const { model = 'mini', seed, frames, steps, guidanceScale, timeShift, device } = chosen;
     const evaluate = isClipFolder(String(data))
       ? (await import('../eval/own-clips.ts')).evaluateOwnClips
       : (await import('../eval/run.ts')).runEvaluation;
+    const ownBars = bars === undefined ? undefined : readBars(String(bars));
     const settled = await settleDevice(device ?? 'cpu');
     if (settled.warning !== undefined) world.note(settled.warning);
     const progress = progressFor(world);
@@ -55,12 +68,16 @@ export const evalCommand: Command = {
         model,
         data: String(data),
         triples,
+        frames,
         seed,
         steps,
         guidanceScale,
         timeShift,
         languages: (['en', 'zh'] as const).filter((language) => !(language === 'en' ? noEnglish : noChinese)),
+        sets: sets === undefined ? undefined : (String(sets).split(',') as SetName[]),
         only: part,
+        plainPrompts: plainPrompts === true,
+        bars: ownBars,
         out: out === undefined ? undefined : String(out),
         device: settled.device,
         signal: world.signal,

@@ -35,12 +35,19 @@ export function allHeldOutTriples(world: World): Triple[] {
 }
 
 /**
- * `count` distinct held-out triples in which every subject, motion and background appears about equally often.
- * Deterministic in (world's trained subjects, count, seed); fewer come back when the world has no more.
+ * `count` distinct held-out triples, of those that `keep` accepts, in which every subject, motion and background appears
+ * about equally often. Deterministic in (the triples to choose from, count, seed); fewer come back when there are no more.
  */
-export function heldOutTriples(world: World, count: number, seed: number): Triple[] {
+export function heldOutTriples(
+  world: World,
+  count: number,
+  seed: number,
+  keep: (triple: Triple) => boolean = () => true,
+): Triple[] {
   const random = randomStream(seed, mix32(0x7e57));
-  const left = allHeldOutTriples(world).map((triple) => ({ triple, order: random.uniform() }));
+  const left = allHeldOutTriples(world)
+    .filter(keep)
+    .map((triple) => ({ triple, order: random.uniform() }));
   left.sort((a, b) => a.order - b.order);
   const used = new Map<string, number>();
   const chosen: Triple[] = [];

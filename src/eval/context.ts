@@ -3,25 +3,29 @@
  * told and a stop is heard. Measures nothing.
  */
 import { setImmediate } from 'node:timers/promises';
-import type { World } from '../data/world.ts';
 import { StepVideoError } from '../errors.ts';
+import type { FeatureNetwork } from './feature-network.ts';
+import type { Knowledge } from './knowledge.ts';
 import type { Settings } from './settings.ts';
-import type { TestCase } from './test-set.ts';
+import type { SetName, TestCase } from './test-set.ts';
 
 /** `done` of `total` clips of a stage. */
 export type EvaluationProgress = { readonly stage: string; readonly done: number; readonly total: number };
 
 export type Context = {
-  readonly world: World;
-  readonly cases: readonly TestCase[];
+  readonly known: Knowledge;
+  /** Of every set that is scored, empty where the model does not know what it asks for. */
+  readonly cases: Readonly<Record<SetName, readonly TestCase[]>>;
   readonly settings: Settings;
-  /** Directory of the contact sheets; it exists. */
+  /** Directory of the pictures; it exists. */
   readonly out: string;
+  /** For the Fréchet distance, which is left out without it. */
+  readonly features?: FeatureNetwork | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: EvaluationProgress) => void) | undefined;
 };
 
-/** The first clips of the set go on contact sheets, whatever they look like. */
+/** The first clips of a set are shown, whatever they look like. */
 export const SHOWN_CLIPS = 24;
 
 /** Tells progress, and lets signals and timers run. @throws aborted error once the signal has fired. */

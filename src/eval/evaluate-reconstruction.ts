@@ -1,93 +1,170 @@
 /**
- * The VAE's half of an evaluation: real clips encoded and decoded, compared with themselves, scored, and looked at where
- * chunks meet. Needs no text and no denoiser.
+ * The VAE's half of an evaluation: real clips encoded and decoded, compared with themselves and with H.264 of the same size,
+ * scored, and looked at where chunks meet. Needs no text and no denoiser.
  */
 import path from 'node:path';
 import { MOTIONS } from '../data/motion.ts';
 import { renderScene, type Scene } from '../data/scene.ts';
+import { StepVideoError } from '../errors.ts';
 import type { Vae } from '../vae/load.ts';
 import { type Context, pause, SHOWN_CLIPS } from './context.ts';
+import { type ClipFeatures, clipFeatures } from './feature-network.ts';
+import { frechetDistance } from './frechet.ts';
+import { codeH264, codeLatents } from './rate-match.ts';
 import {
+  decodeClip,
+  encodeClip,
   type Fidelity,
   type FidelitySummary,
   fidelity,
-  reconstruct,
   SEAM_FRAMES,
   seamSteps,
   summarizeFidelity,
 } from './reconstruction.ts';
-import type { ReconstructionReport } from './report.ts';
+import type { RateComparison, ReconstructionReport } from './report.ts';
 import { type ScoredClip, type Scores, scored, scoresOf } from './scores.ts';
 import { type SheetRow, writeSheet } from './sheet.ts';
-import { longScenes, SCORED_FRAMES, unseenScenes } from './test-set.ts';
+import { longScenes, unseenScenes } from './test-set.ts';
 
-/** Clips of unseen subjects, and long clips for the seam: their means settle early, and each costs as much as a scored one. */
+/** Clips of unseen subjects, long clips for the seam, clips coded by H.264: their means settle early, and each costs seconds. */
 const MOST_UNSEEN = 48;
 const MOST_LONG = MOTIONS.length;
+const MOST_CODED = 12;
 
 /** Reconstructs and compares; writes `reconstructions.png`, real clips above their reconstructions. */
 export async function evaluateReconstruction(
   vae: Vae,
   context: Context,
 ): Promise<{ vaeCeiling: Scores; reconstruction: ReconstructionReport; files: string[] }> {
-  const { world, cases, settings } = context;
-  const results: ScoredClip[] = [];
-  const trained: Fidelity[] = [];
-  const rows: SheetRow[] = [];
+  const { known, settings } = context;
+  const cases = context.cases.main;
+  const { frames, seed } = settings;
   const scenes = cases.map(({ scene }) => scene);
-  for await (const { real, made } of reconstructions(vae, scenes, { ...PART.trained, context })) {
-    const { triple, prompts } = cases[results.length]!;
-    const like = fidelity(real, made);
-    if (results.length < SHOWN_CLIPS / 2)
-      rows.push(
-        { pixels: real, caption: prompts.en, verdict: 'real' },
-        { pixels: made, caption: '', verdict: `${like.psnr.toFixed(1)} dB` },
-      );
-    results.push(scored(world, triple, made));
-    trained.push(like);
-  }
-  const unseen: Fidelity[] = [];
-  const others = unseenScenes(world, Math.min(cases.length, MOST_UNSEEN), settings.seed);
-  for await (const { real, made } of reconstructions(vae, others, { ...PART.unseen, context }))
-    unseen.push(fidelity(real, made));
-
+  const results: ScoredClip[] = [];
+  const rows: SheetRow[] = [];
+  const trained = await compareClips(vae, context, {
+    ...{ stage: 'through the VAE', scenes, frames },
+    each({ real, made, like }) {
+      const { scene, prompts } = cases[results.length]!;
+      if (results.length < SHOWN_CLIPS / 2)
+        rows.push(
+          { pixels: real, caption: prompts.en, verdict: 'real' },
+          { pixels: made, caption: '', verdict: `${like.psnr.toFixed(1)} dB` },
+        );
+      results.push(scored(known, scene, made));
+    },
+  });
+  const others = unseenScenes(known, { count: Math.min(cases.length, MOST_UNSEEN), seed, frames });
+  const unseen = await compareClips(vae, context, {
+    ...{ stage: 'through the VAE, unseen subjects', scenes: others, frames },
+  });
   const file = path.join(context.out, 'reconstructions.png');
   await writeSheet(file, rows);
-  const reconstruction = {
-    trained: { ...summarizeFidelity(trained), byMotion: byMotion(scenes, trained) },
-    unseen: unseen.length === 0 ? undefined : summarizeFidelity(unseen),
+  const reconstruction: ReconstructionReport = {
+    trained: { ...summarizeFidelity(trained.all), byMotion: byMotion(scenes, trained.all) },
+    unseen: unseen.all.length === 0 ? undefined : summarizeFidelity(unseen.all),
+    frechet: trained.frechet,
+    unseenFrechet: unseen.frechet,
+    coded: await compareRates(vae, context, { stage: 'H.264 of the same size', scenes }),
+    unseenCoded: await compareRates(vae, context, { stage: 'H.264 of the same size, unseen subjects', scenes: others }),
     seam: await seam(vae, context),
   };
   return { vaeCeiling: scoresOf(results), reconstruction, files: [file] };
 }
 
+type Comparison = { readonly real: Uint8Array; readonly made: Uint8Array; readonly like: Fidelity };
+type Stage = { readonly stage: string; readonly scenes: readonly Scene[]; readonly frames: number };
+
+/** Every scene drawn, reconstructed and compared; `each` sees the clips in order. */
+async function compareClips(
+  vae: Vae,
+  context: Context,
+  { each = () => {}, ...stage }: Stage & { each?: (comparison: Comparison) => void },
+): Promise<{ all: Fidelity[]; frechet: number | undefined }> {
+  const features = { real: clipFeatures(context.features), made: clipFeatures(context.features) };
+  const all: Fidelity[] = [];
+  for await (const { real, made } of reconstructions(vae, context, stage)) {
+    const like = fidelity(real, made);
+    each({ real, made, like });
+    all.push(like);
+    await features.real.add(real);
+    await features.made.add(made);
+  }
+  return { all, frechet: all.length === 0 ? undefined : distance(features.real, features.made) };
+}
+
+function distance(a: ClipFeatures, b: ClipFeatures): number | undefined {
+  const [first, second] = [a.gaussian(), b.gaussian()];
+  return first && second && frechetDistance(first, second);
+}
+
+/** The first clips as 8-bit latents and as H.264 of no more bytes. */
+async function compareRates(
+  vae: Vae,
+  context: Context,
+  { stage, scenes }: Pick<Stage, 'stage' | 'scenes'>,
+): Promise<RateComparison | undefined> {
+  const { known, settings, features } = context;
+  const { frames, fps } = settings;
+  const shown = scenes.slice(0, MOST_CODED);
+  if (shown.length === 0) return undefined;
+  const ours = { bytes: 0, all: [] as Fidelity[], features: clipFeatures(features) };
+  const h264 = { bytes: 0, all: [] as Fidelity[], features: clipFeatures(features) };
+  const reals = clipFeatures(features);
+  for (const [done, scene] of shown.entries()) {
+    await pause(context, { stage, done, total: shown.length });
+    const real = renderScene(known.world, scene, { frames });
+    const coded = codeLatents(await encodeClip(vae, real));
+    const made = await decodeClip(vae, coded.latents);
+    let video: Awaited<ReturnType<typeof codeH264>>;
+    try {
+      video = await codeH264(real, coded.bytes, fps);
+    } catch (error) {
+      if (!(error instanceof StepVideoError && error.kind === 'environment')) throw error;
+      await pause(context, { stage, done: shown.length, total: shown.length });
+      return { clips: 0, missing: error.message };
+    }
+    await reals.add(real);
+    for (const [side, bytes, pixels] of [
+      [ours, coded.bytes, made],
+      [h264, video.bytes, video.pixels],
+    ] as const) {
+      side.bytes += bytes / shown.length;
+      side.all.push(fidelity(real, pixels));
+      await side.features.add(pixels);
+    }
+  }
+  await pause(context, { stage, done: shown.length, total: shown.length });
+  const sideOf = (side: typeof ours) => ({
+    ...{ bytes: side.bytes, ...summarizeFidelity(side.all) },
+    frechet: distance(reals, side.features),
+  });
+  return { clips: shown.length, latents: sideOf(ours), h264: sideOf(h264) };
+}
+
 async function seam(vae: Vae, context: Context): Promise<ReconstructionReport['seam']> {
-  const triples = context.cases.slice(0, MOST_LONG).map(({ triple }) => triple);
-  const scenes = longScenes(context.world, triples, { frames: SEAM_FRAMES, seed: context.settings.seed });
+  const { known, cases, settings } = context;
+  const shown = cases.main.slice(0, MOST_LONG).map(({ scene }) => scene);
+  const scenes = longScenes(known, shown, { frames: SEAM_FRAMES, seed: settings.seed });
   const real: Uint8Array[] = [];
   const made: Uint8Array[] = [];
-  for await (const clip of reconstructions(vae, scenes, { ...PART.seam, context })) {
+  const stage = { stage: 'through the VAE, two chunks', scenes, frames: SEAM_FRAMES };
+  for await (const clip of reconstructions(vae, context, stage)) {
     real.push(clip.real);
     made.push(clip.made);
   }
   return { clips: scenes.length, reconstructed: seamSteps(made), real: seamSteps(real) };
 }
 
-const PART = {
-  trained: { stage: 'through the VAE', frames: SCORED_FRAMES },
-  unseen: { stage: 'through the VAE, unseen subjects', frames: SCORED_FRAMES },
-  seam: { stage: 'through the VAE, two chunks', frames: SEAM_FRAMES },
-} as const;
-
 async function* reconstructions(
   vae: Vae,
-  scenes: readonly Scene[],
-  { stage, frames, context }: { stage: string; frames: number; context: Context },
+  context: Context,
+  { stage, scenes, frames }: Stage,
 ): AsyncGenerator<{ real: Uint8Array; made: Uint8Array }, void, void> {
   for (const [done, scene] of scenes.entries()) {
     await pause(context, { stage, done, total: scenes.length });
-    const real = renderScene(context.world, scene, { frames });
-    yield { real, made: await reconstruct(vae, real) };
+    const real = renderScene(context.known.world, scene, { frames });
+    yield { real, made: await decodeClip(vae, await encodeClip(vae, real)) };
   }
   await pause(context, { stage, done: scenes.length, total: scenes.length });
 }

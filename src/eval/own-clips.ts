@@ -17,11 +17,11 @@ import { decodeSchema } from '../train/config.ts';
 import { CHUNK_FRAMES } from '../vae/config.ts';
 import { loadVae, type Vae } from '../vae/load.ts';
 import { assertWritable } from '../video/writable.ts';
-import { CLIP_SIZE, floatsOf } from './clip-pixels.ts';
+import { CLIP_SIZE } from './clip-pixels.ts';
 import { type Context, pause } from './context.ts';
 import { generateClips } from './generated-clips.ts';
 import { modelHash } from './model-hash.ts';
-import { type Fidelity, fidelity, reconstruct, summarizeFidelity } from './reconstruction.ts';
+import { decodeClip, encodeClip, type Fidelity, fidelity, summarizeFidelity } from './reconstruction.ts';
 import type { EvaluationOptions } from './run.ts';
 import { LANGUAGES, type Settings, settle, shellWord } from './settings.ts';
 import { type SheetRow, writeSheet } from './sheet.ts';
@@ -93,7 +93,7 @@ export async function evaluateOwnClips(
     const report: OwnReport = {
       format: 1,
       command: commandOf(settings, program),
-      model: { directory: options.model, sha256: await modelHash(directory) },
+      model: { directory: options.model, sha256: (await modelHash(directory)).sha256 },
       data: { directory: data, identity: stream.identity, ...source.report()! },
       frames,
       fps: decode.fps,
@@ -121,7 +121,7 @@ async function reconstructAll(vae: Vae, { stream, count, context }: Clips) {
   for (let i = 0; i < count; i++) {
     await pause(context, { stage: 'through the VAE', done: i, total: count });
     const { pixels } = await stream.clip(i);
-    const made = await reconstruct(vae, pixels);
+    const made = await decodeClip(vae, await encodeClip(vae, pixels));
     const like = fidelity(pixels, made);
     byClip.push(like);
     const caption = stream.caption(i);
@@ -144,7 +144,7 @@ async function lossOf<Text>(
   for (let i = 0; i < count; i++) {
     await pause(context, { stage: 'loss of held-out clips', done: i, total: count });
     const { pixels } = await stream.clip(i);
-    const data = await vae.encode(floatsOf(pixels), { frames, ...CLIP_SIZE });
+    const data = await encodeClip(vae, pixels);
     const noise = gaussian({ seed: seed + i, length });
     const text = await pipeline.encodeText([stream.caption(i)]);
     for (const [bin, t] of TIMES.entries()) {

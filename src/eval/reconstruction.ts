@@ -10,10 +10,12 @@ import { psnr, ssim } from './quality.ts';
 /** Frames of the clips that seams are measured on: two chunks. */
 export const SEAM_FRAMES = 2 * CHUNK_FRAMES;
 
-/** RGB8 [frames, 128, 128, 3] → the same through the VAE, from the posterior's mean. */
-export async function reconstruct(vae: Vae, pixels: Uint8Array): Promise<Uint8Array> {
-  const frames = framesOf(pixels).length;
-  const latents = await vae.encode(floatsOf(pixels), { frames, ...CLIP_SIZE });
+/** RGB8 [frames, 128, 128, 3] → latents as the denoiser has them, of the posterior's mean. */
+export const encodeClip = (vae: Vae, pixels: Uint8Array): Promise<Float32Array> =>
+  vae.encode(floatsOf(pixels), { frames: framesOf(pixels).length, ...CLIP_SIZE });
+
+/** Latents of a clip → RGB8 [frames, 128, 128, 3]. */
+export function decodeClip(vae: Vae, latents: Float32Array): Promise<Uint8Array> {
   const { height, width } = { height: CLIP_SIZE.height / 16, width: CLIP_SIZE.width / 16 };
   const channels = vae.config.z_channels;
   const shape = { frames: latents.length / (channels * height * width), channels, height, width };

@@ -4,7 +4,8 @@
  * subjects' names nor motions.
  */
 import { type Sprite, spriteLevel } from '../data/sprite.ts';
-import { type Blob, blobOf, type Foreground, maskWeight, WORK_SIZE } from './foreground.ts';
+import { type Blob, blobOf, type Foreground, maskWeight } from './foreground.ts';
+import { WORK_SIZE } from './work-copy.ts';
 
 /** Side of a patch, and the extent (square root of the area) that every foreground is brought to in it. */
 export const PATCH_SIZE = 32;
@@ -38,15 +39,25 @@ export function patchBackground(foreground: Foreground, blob: Blob): PatchBackgr
 
 /** The foreground of one frame of a clip, cut out around its blob. */
 export function patchOf(foreground: Foreground, frame: number): Patch {
-  const { difference, blobs } = foreground;
-  const blob = blobs[frame]!;
+  const { x, y, extent } = foreground.blobs[frame]!;
+  return unitLength(cutPatch(foreground, frame, { x, y, step: Math.max(1, extent) / PATCH_EXTENT, angle: 0 }));
+}
+
+/** Where a patch lies in a working picture: its middle, working pixels per patch pixel, and clockwise turn in radians. */
+export type PatchPose = { readonly x: number; readonly y: number; readonly step: number; readonly angle: number };
+
+/** What differs from the background at a pose, [32, 32, 3] in grey levels; 0 outside the picture. */
+export function cutPatch({ difference }: Foreground, frame: number, pose: PatchPose): Float32Array {
   const patch = new Float32Array(PATCH_SIZE * PATCH_SIZE * 3);
-  const step = Math.max(1, blob.extent) / PATCH_EXTENT;
+  const cos = Math.cos(pose.angle) * pose.step;
+  const sin = Math.sin(pose.angle) * pose.step;
   const base = frame * WORK_SIZE * WORK_SIZE * 3;
   for (let row = 0; row < PATCH_SIZE; row++) {
     for (let column = 0; column < PATCH_SIZE; column++) {
-      const x = blob.x + (column - (PATCH_SIZE - 1) / 2) * step;
-      const y = blob.y + (row - (PATCH_SIZE - 1) / 2) * step;
+      const dx = column - (PATCH_SIZE - 1) / 2;
+      const dy = row - (PATCH_SIZE - 1) / 2;
+      const x = pose.x + dx * cos - dy * sin;
+      const y = pose.y + dx * sin + dy * cos;
       if (x < 0 || y < 0 || x >= WORK_SIZE - 1 || y >= WORK_SIZE - 1) continue;
       const ix = Math.floor(x);
       const iy = Math.floor(y);
@@ -60,7 +71,7 @@ export function patchOf(foreground: Foreground, frame: number): Patch {
       }
     }
   }
-  return unitLength(patch);
+  return patch;
 }
 
 /**

@@ -1,66 +1,140 @@
 /**
- * The fixed cases that an evaluation scores: held-out triples, each with its prompts, its noise seed and one real scene.
- * A pure function of (world, count, seed). Does not generate or score.
+ * The fixed cases that an evaluation scores, each with its prompts, its noise seed and one real scene of what they ask for.
+ * A pure function of (what a model knows, count, seed, frames). Does not generate or score.
  */
-import { type Language, plainCaption } from '../data/captions.ts';
-import { MOTIONS } from '../data/motion.ts';
+import type { Language } from '../data/captions.ts';
+import type { Motion } from '../data/motion.ts';
 import { randomStream } from '../data/random.ts';
-import { sampleScene } from '../data/sample.ts';
+import { PAIR_MOTIONS, PLAIN_MIX, type SampleOptions, sampleScene } from '../data/sample.ts';
 import type { Scene } from '../data/scene.ts';
 import { allHeldOutTriples, heldOutTriples, type Triple } from '../data/split.ts';
-import type { World } from '../data/world.ts';
 import { inputError } from '../errors.ts';
+import type { Knowledge } from './knowledge.ts';
+import { type Paraphrase, paraphrase, promptOf } from './prompts.ts';
 
-/** Frames of a scored clip, long enough for every motion to happen once. */
-export const SCORED_FRAMES = 17;
+/** Frames of a scored clip unless told: long enough for every motion to show what it is. */
+export const SCORED_FRAMES = 34;
 
-/** One case. `seed` is that of its noise; `scene` shows its triple as a training clip would. */
+/** What is scored: held-out triples, the same in other words, sceneries under a camera, two subjects. */
+export const SETS = ['main', 'paraphrased', 'sceneries', 'pairs'] as const;
+export type SetName = (typeof SETS)[number];
+
+/** One case. `seed` is that of its noise; `scene` shows what its prompts ask for as a training clip would. */
 export type TestCase = {
-  readonly triple: Triple;
+  readonly scene: Scene;
   readonly prompts: Readonly<Record<Language, string>>;
   readonly seed: number;
-  readonly scene: Scene;
 };
 
+/** Which cases: `count` of them, those of a smaller count being the first of a larger one. */
+export type CaseOptions = { readonly count: number; readonly seed: number; readonly frames: number };
+
 /** Streams of scenes, apart from each other at any number of cases. */
-const STREAM = { scored: 0, unseen: 1e6, long: 2e6 } as const;
+const STREAM = { scored: 0, unseen: 1e6, long: 2e6, sceneries: 3e6, pairs: 4e6, words: 5e6 } as const;
 
 /**
- * `count` cases; those of a smaller count are the first of a larger one.
- * @throws input error when `count` is not a whole number from 2 to the world's number of held-out triples.
+ * Cases of one set; none where the model does not know what it asks for, or where nobody can paraphrase.
+ * @throws input error when `count` is not a whole number from 2 to the number of held-out triples that the model knows.
  */
-export function testCases(world: World, count: number, seed: number): TestCase[] {
-  const most = allHeldOutTriples(world).length;
-  if (!Number.isSafeInteger(count) || count < 2 || count > most)
-    throw inputError('eval', `triples must be a whole number from 2 to ${most}, as many as are held out`, count);
-  return heldOutTriples(world, count, seed).map((triple, i) => ({
-    triple,
-    prompts: { en: plainCaption(world, triple, 'en'), zh: plainCaption(world, triple, 'zh') },
-    seed: seed + i,
-    scene: sampleScene(randomStream(seed, STREAM.scored + i), world, { ...triple, frames: SCORED_FRAMES }),
-  }));
+export function testCases(known: Knowledge, set: SetName, options: CaseOptions): TestCase[] {
+  switch (set) {
+    case 'main':
+      return mainCases(known, options);
+    case 'paraphrased':
+      return paraphrase ? paraphrasedCases(known, options, paraphrase) : [];
+    case 'sceneries':
+      return sceneryCases(known, options);
+    case 'pairs':
+      return pairCases(known, options);
+  }
 }
 
-/** `count` scenes of subjects that nothing was trained on, each subject and motion about equally often. */
-export function unseenScenes(world: World, count: number, seed: number): Scene[] {
-  const ids = world.subjects.flatMap(({ id, role }) => (role === 'unseen' ? [id] : []));
-  if (ids.length === 0) return [];
-  return Array.from({ length: count }, (_, i) =>
-    sampleScene(randomStream(seed, STREAM.unseen + i), world, {
-      role: 'unseen',
-      split: 'any',
-      subject: ids[i % ids.length]!,
-      motion: MOTIONS[i % MOTIONS.length]!,
-      frames: SCORED_FRAMES,
-    }),
+function mainCases(known: Knowledge, { count, seed, frames }: CaseOptions): TestCase[] {
+  const { world } = known;
+  const keep = ({ background, motion }: Triple): boolean =>
+    known.colours.includes(background) && known.motions.includes(motion);
+  const most = allHeldOutTriples(world).filter(keep).length;
+  if (!Number.isSafeInteger(count) || count < 2 || count > most)
+    throw inputError('eval', `triples must be a whole number from 2 to ${most}, as many as are held out`, count);
+  return heldOutTriples(world, count, seed, keep).map((triple, i) =>
+    testCase(known, i, { stream: STREAM.scored, seed, scene: { ...triple, frames, mix: PLAIN_MIX } }),
   );
 }
 
-/** A scene of `frames` frames for each triple. */
+/** The main cases again, each said once by `say`. */
+export function paraphrasedCases(known: Knowledge, options: CaseOptions, say: Paraphrase): TestCase[] {
+  return mainCases(known, options).map((each, i) => {
+    const inOtherWords = (language: Language) =>
+      say(known.world, each.scene, language, randomStream(options.seed, STREAM.words + i));
+    return { ...each, prompts: { en: inOtherWords('en'), zh: inOtherWords('zh') } };
+  });
+}
+
+/** Every scenery under every camera in turn; subjects and motions as drawn. */
+function sceneryCases(known: Knowledge, { count, seed, frames }: CaseOptions): TestCase[] {
+  const { sceneries, cameras } = known;
+  return Array.from({ length: sceneries.length === 0 ? 0 : count }, (_, i) => {
+    const background = sceneries[i % sceneries.length]!;
+    const camera = cameras[Math.floor(i / sceneries.length) % cameras.length]!;
+    return drawnCase(known, i, { stream: STREAM.sceneries, seed, scene: { background, camera, frames } });
+  });
+}
+
+/** Two subjects on a plain colour. */
+function pairCases(known: Knowledge, { count, seed, frames }: CaseOptions): TestCase[] {
+  const motions = known.motions.filter((motion) => (PAIR_MOTIONS as readonly Motion[]).includes(motion));
+  const subjects = known.world.subjects.filter(({ role }) => role === 'trained');
+  const isAble = known.pairs && motions.length > 0 && subjects.length > 1;
+  return Array.from({ length: isAble ? count : 0 }, (_, i) => {
+    const scene = { motion: motions[i % motions.length]!, frames, mix: { ...PLAIN_MIX, pairs: 1 } };
+    return drawnCase(known, i, { stream: STREAM.pairs, seed, scene });
+  });
+}
+
+type Draw = { readonly stream: number; readonly seed: number; readonly scene: SampleOptions };
+
+/** A case whose open parts are drawn among what the model knows, whether trained or held out. */
+function drawnCase(known: Knowledge, i: number, draw: Draw): TestCase {
+  const random = randomStream(draw.seed, draw.stream + i);
+  const subjects = known.world.subjects.filter(({ role }) => role === 'trained');
+  const parts = {
+    subject: random.pick(subjects).id,
+    background: random.pick(known.colours),
+    motion: random.pick(known.motions),
+  };
+  const scene: SampleOptions = { ...parts, mix: PLAIN_MIX, split: 'any', ...draw.scene };
+  return testCase(known, i, { ...draw, stream: draw.stream + 1e5, scene });
+}
+
+function testCase({ world }: Knowledge, i: number, { stream, seed, scene: options }: Draw): TestCase {
+  const scene = sampleScene(randomStream(seed, stream + i), world, options);
+  const prompts = { en: promptOf(world, scene, 'en'), zh: promptOf(world, scene, 'zh') };
+  return { scene, prompts, seed: seed + i };
+}
+
+/** `count` scenes of subjects that nothing was trained on, each subject and motion about equally often. */
+export function unseenScenes(known: Knowledge, { count, seed, frames }: CaseOptions): Scene[] {
+  const { world, motions, colours } = known;
+  const ids = world.subjects.flatMap(({ id, role }) => (role === 'unseen' ? [id] : []));
+  if (ids.length === 0) return [];
+  return Array.from({ length: count }, (_, i) => {
+    const random = randomStream(seed, STREAM.unseen + i);
+    return sampleScene(random, world, {
+      ...{ role: 'unseen', split: 'any', frames, mix: PLAIN_MIX },
+      subject: ids[i % ids.length]!,
+      motion: motions[i % motions.length]!,
+      background: random.pick(colours),
+    });
+  });
+}
+
+/** A scene of `frames` frames for what each of the given ones shows. */
 export function longScenes(
-  world: World,
-  triples: readonly Triple[],
-  { frames, seed }: { frames: number; seed: number },
+  { world }: Knowledge,
+  scenes: readonly Scene[],
+  { frames, seed }: Pick<CaseOptions, 'frames' | 'seed'>,
 ): Scene[] {
-  return triples.map((triple, i) => sampleScene(randomStream(seed, STREAM.long + i), world, { ...triple, frames }));
+  return scenes.map(({ subject, background, motion }, i) =>
+    sampleScene(randomStream(seed, STREAM.long + i), world, { subject, background, motion, frames, mix: PLAIN_MIX }),
+  );
 }

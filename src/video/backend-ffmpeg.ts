@@ -7,7 +7,8 @@ import { once } from 'node:events';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { StepVideoError } from '../errors.ts';
-import { type DecodedFrame, type EncodeJob, rgbFilter, type VideoBackend, type VideoProbe } from './backend.ts';
+import type { DecodedFrame, EncodeJob, VideoBackend, VideoProbe } from './backend.ts';
+import { rgbFilter } from './rgb-filter.ts';
 
 const run = promisify(execFile);
 

@@ -26,7 +26,8 @@ import {
   Rational,
 } from 'node-av/lib';
 import { inputError, StepVideoError } from '../errors.ts';
-import { type DecodedFrame, type EncodeJob, rgbFilter, type VideoBackend, type VideoProbe } from './backend.ts';
+import type { DecodedFrame, EncodeJob, VideoBackend, VideoProbe } from './backend.ts';
+import { rgbFilter } from './rgb-filter.ts';
 
 // The package uses Promise.withResolvers, which Node 20 lacks; without it decoding silently yields no frame.
 const promises = Promise as unknown as { withResolvers?: unknown };

@@ -37,14 +37,6 @@ export type VideoProbe = {
 /** A decoded frame: `rgb` is [height, width, 3], 8 bits, full range, owned by the receiver. */
 export type DecodedFrame = { rgb: Uint8Array; width: number; height: number; index: number };
 
-/** Filter from frames of pixel format `format` to full-range RGB; what is transparent lies over black. */
-export function rgbFilter(format: string): string {
-  const scale = 'scale=out_range=pc:flags=accurate_rnd+full_chroma_int+full_chroma_inp';
-  return /^(yuva|gbrap|rgba|bgra|argb|abgr|ya\d|ayuv)/.test(format)
-    ? `${scale},format=gbrap,premultiply=inplace=1`
-    : scale;
-}
-
 export type VideoBackend = {
   name: BackendName;
   /** Resolves when the file is complete on disk; rejects with the codec's or the source's error. */

@@ -24,6 +24,8 @@ const small = (out: string, more: Partial<EvaluationOptions> = {}): EvaluationOp
   model,
   data: at('data'),
   triples: 2,
+  sets: ['main', 'sceneries', 'pairs'],
+  frames: 17,
   seed: 3,
   steps: 2,
   out: at(out),
@@ -33,28 +35,26 @@ const small = (out: string, more: Partial<EvaluationOptions> = {}): EvaluationOp
 
 describe('a whole evaluation', () => {
   it('reports every part, writes what it says, and prints the commands', async () => {
-    const { report, text, files } = await runEvaluation(small('whole'));
+    const { report, text, files } = await runEvaluation(small('whole', { bars: { seam: 1000 } }));
     expect(JSON.parse(readFileSync(at('whole/report.json'), 'utf8'))).toEqual(JSON.parse(JSON.stringify(report)));
     expect(readFileSync(at('whole/report.txt'), 'utf8')).toBe(`${text}\n`);
     expect(files.map((file) => path.basename(file))).toEqual([
-      'report.json',
-      'report.txt',
-      'generated-en.png',
-      'generated-zh.png',
+      ...['report.json', 'report.html', 'report.txt'],
+      ...['main-en', 'main-zh', 'sceneries-en', 'pairs-en'].map((set) => `generated-${set}.png`),
       'reconstructions.png',
     ]);
     for (const file of files) expect(existsSync(file)).toBe(true);
 
-    const { ceiling, generated, floor, vaeCeiling, reconstruction, speed, clips } = report;
-    expect(ceiling).toMatchObject({ clips: 2, subject: 1, background: 1, motion: 1, all: 1 });
-    for (const scores of [generated?.en, generated?.zh, vaeCeiling]) {
-      expect(scores?.clips).toBe(2);
+    const { ceiling, generated, vaeCeiling, reconstruction, speed } = report;
+    expect(ceiling.main).toMatchObject({ clips: 2, subject: 1, background: 1, motion: 1, all: 1, count: 1 });
+    expect(Object.keys(ceiling)).toEqual(['main', 'sceneries', 'pairs']);
+    for (const scores of [generated[0]!.scores, generated[1]!.scores, vaeCeiling!]) {
+      expect(scores.clips).toBe(2);
       for (const part of ['subject', 'background', 'motion', 'all'] as const)
-        expect([0, 0.5, 1]).toContain(scores?.[part]);
-      expect(Object.keys(scores!.byMotion).sort()).toEqual(Object.keys(ceiling.byMotion).sort());
-      expect(Object.keys(scores!.bySubject)).toEqual(Object.keys(ceiling.bySubject));
+        expect([0, 0.5, 1]).toContain(scores[part]);
+      expect(Object.keys(scores.by.motion)).toEqual(Object.keys(ceiling.main!.by.motion));
     }
-    expect([floor?.en?.clips, floor?.zh?.clips]).toEqual([2, 2]);
+    expect(generated.map(({ floor }) => floor.clips)).toEqual([2, 2, 2, 2]);
     for (const { psnr, ssim } of [reconstruction!.trained, reconstruction!.unseen!]) {
       expect(psnr).toBeGreaterThan(0);
       expect(psnr).toBeLessThan(30); // nobody trained it
@@ -62,37 +62,68 @@ describe('a whole evaluation', () => {
     }
     expect(reconstruction?.seam.clips).toBe(2);
     expect(speed.secondsPerClip!.total).toBeGreaterThan(0);
+    expect(speed.video!.seconds).toBeGreaterThan(speed.video!.denoise);
+    expect(speed.video!.firstPreview ?? 0).toBeLessThan(speed.video!.seconds);
+    expect(existsSync(at(`whole/timed.${speed.video!.format}`))).toBe(false);
     expect(speed.peakMemoryBytes).toBeGreaterThan(5e7);
-    expect(clips.map(({ language, seed }) => [language, seed])).toEqual([
-      ['en', 3],
-      ['en', 4],
-      ['zh', 3],
-      ['zh', 4],
-    ]);
-    expect(clips[0]!.prompt).toMatch(/^an? .* on an? .* background$/);
-    expect(clips[2]!.prompt).toMatch(/背景/);
+    expect(generated[0]!.clips.map(({ seed }) => seed)).toEqual([3, 4]);
+    expect(generated[0]!.clips[0]!.prompt).toMatch(/^an? .* on an? .* background$/);
+    expect(generated[1]!.clips[0]!.prompt).toMatch(/背景/);
     expect(report.model.sha256).toMatch(/^[0-9a-f]{64}$/);
     expect(report.command).toMatch(
-      /^step-video eval --model .* --triples 2 --seed 3 --steps 2 --guidance 9 --time-shift 13 --device cpu$/,
+      /^step-video eval --model .* --triples 2 --frames 17 --seed 3 --steps 2 --guidance 9 --time-shift 13 --sets main,sceneries,pairs --device cpu$/,
     );
     for (const line of [report.command, report.commands.generated, report.commands.reconstruction])
       expect(text).toContain(line);
-    expect(text).toMatch(/^real clips +2 +1\.00 +1\.00 +1\.00 +1\.00$/m);
-    expect(text).toMatch(/^trained subjects, held-out triples +2 +\d+\.\d\d +-?\d\.\d{3}$/m);
+    expect(text).toMatch(/^real clips, held-out triples +2 +1\.00 +1\.00 +1\.00 +1\.00/m);
+    expect(text).toMatch(/^trained subjects, held-out triples +2 +\d+\.\d\d +-?\d\.\d{3}/m);
+
+    const bars = Object.fromEntries(report.bars.map((bar) => [bar.id, bar]));
+    expect(bars.seam).toMatchObject({ bar: 1000, met: true });
+    expect(bars.psnr).toMatchObject({ bar: 29, met: false, value: reconstruction!.trained.psnr });
+    expect(bars.paraphrased!.met).toBeUndefined();
+    expect(text).toMatch(/^VAE, trained subjects in held-out combinations, SSIM .* missed$/m);
+  });
+
+  it('makes one HTML file that asks for nothing else', () => {
+    const html = readFileSync(at('whole/report.html'), 'utf8');
+    const report = JSON.parse(readFileSync(at('whole/report.json'), 'utf8'));
+    expect(html.match(/<img src="data:image\/webp;base64,[A-Za-z0-9+/=]+"/g)).toHaveLength(8);
+    expect(html).not.toMatch(/(src|href)="(?!data:)/);
+    expect(html).not.toContain('<script');
+    expect(html).toContain(report.model.sha256);
+    expect(html).toContain('class="missed"');
+    expect(html).toContain(report.generated[1].clips[0].prompt);
+    for (const tag of ['table', 'section', 'figure', 'dl'])
+      expect(html.split(`<${tag}`).length).toBe(html.split(`</${tag}>`).length);
   });
 
   it('gives the same scores for the same seed, and other clips for another', async () => {
-    const part = { only: 'generated', languages: ['en'] } as const;
+    const part = { only: 'generated', languages: ['en'], sets: ['main'] } as const;
     const first = await runEvaluation(small('a', part));
     const again = await runEvaluation(small('b', part));
     const other = await runEvaluation(small('c', { ...part, seed: 4 }));
-    const { speed: _, ...found } = first.report;
+    const { speed: _, date: __, bars: ___, ...found } = first.report;
     expect(again.report).toMatchObject(found);
-    expect(again.report.clips).toEqual(first.report.clips);
-    expect(other.report.clips).not.toEqual(first.report.clips);
+    expect(again.report.generated).toEqual(first.report.generated);
+    expect(other.report.generated[0]!.clips).not.toEqual(first.report.generated[0]!.clips);
     expect(first.report.reconstruction).toBeUndefined();
-    expect(first.report.command).toMatch(/--no-zh --only generated$/);
+    expect(first.report.command).toMatch(/--sets main --device cpu --no-zh --only generated$/);
     expect(existsSync(at('a/reconstructions.png'))).toBe(false);
+  });
+
+  it('asks a model only for what it was trained on', async () => {
+    cpSync(model, at('narrow'), { recursive: true });
+    const record = {
+      ...{ subjects: ['box', 'hook', 'pole'], backgrounds: ['red', 'blue', 'white'] },
+      motions: ['left', 'right', 'up', 'spin', 'grow'],
+    };
+    writeFileSync(at('narrow/training.json'), JSON.stringify({ format: 1, ...record, frames: [17, 51], fps: 12 }));
+    const options = { model: at('narrow'), only: 'reconstruction' } as const;
+    const { report } = await runEvaluation({ ...small('narrowed', options), frames: 17 });
+    expect(Object.keys(report.ceiling.main!.by.subject).every((id) => record.subjects.includes(id))).toBe(true);
+    expect(Object.keys(report.ceiling.main!.by.motion).every((id) => record.motions.includes(id))).toBe(true);
+    expect(report.model.trained).toMatchObject(record);
   });
 });
 
@@ -100,6 +131,8 @@ describe('refused before any work', () => {
   const refused: [string, (options: EvaluationOptions) => void, RegExp, string][] = [
     ['no triples', (o) => Object.assign(o, { triples: 0 }), /triples must be .* at least 2, got 0/, 'input'],
     ['more triples than there are', (o) => Object.assign(o, { triples: 5000 }), /from 2 to \d+, .* got 5000/, 'input'],
+    ['frames that are no chunks', (o) => Object.assign(o, { frames: 20 }), /frames must be a multiple of 17/, 'input'],
+    ['an unknown set', (o) => Object.assign(o, { sets: ['best'] }), /sets must be some of main/, 'input'],
     ['no steps', (o) => Object.assign(o, { steps: 0 }), /steps must be .* got 0/, 'input'],
     ['guidance that is no number', (o) => Object.assign(o, { guidanceScale: Number.NaN }), /guidanceScale/, 'input'],
     ['no language', (o) => Object.assign(o, { languages: [] }), /languages must be/, 'input'],
@@ -154,7 +187,7 @@ describe('step-video eval', () => {
 
   it('measures the VAE of a directory that holds nothing else', async () => {
     cpSync(path.join(model, 'vae'), at('vae-only/vae'), { recursive: true });
-    const flags = ['--data', at('data'), '--triples', '2', '--out', at('cli')];
+    const flags = ['--data', at('data'), '--triples', '2', '--frames', '17', '--out', at('cli')];
     const { code, out, err } = await cli('--model', at('vae-only'), '--only', 'reconstruction', ...flags);
     expect(err).toContain('through the VAE: 100 %');
     expect(code).toBe(0);
@@ -165,9 +198,11 @@ describe('step-video eval', () => {
 
   it.each([
     [['--triples', 'many'], 'eval: --triples must be a number, got many'],
-    [['--only', 'sound'], 'eval: --only must be one of generated, reconstruction, got sound'],
+    [['--only', 'sound'], 'eval: --only must be one of generated, reconstruction, plain-prompts, got sound'],
     [['--steps', '0'], '--steps must be a whole number'],
     [['checkpoints/x'], 'eval: takes flags only, got checkpoints/x (try --model checkpoints/x)'],
+    [['--sets', 'main,worst'], 'eval: sets must be some of main, paraphrased, sceneries, pairs, got main,worst'],
+    [['--bars', 'none.json'], 'eval: bars must be a readable JSON file'],
     [['--no-fr'], 'eval: unknown flag --no-fr'],
   ])('%j is refused', async (argv, message) => {
     const { code, err } = await cli(...argv);

@@ -7,7 +7,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import type { World } from '../../src/cli/command.ts';
 import { run } from '../../src/cli/run.ts';
 import { readTrainingConfig } from '../../src/train/config.ts';
-import { ditConfig, vaeConfig } from './tiny-runs.ts';
+import { ditConfig, featuresConfig, vaeConfig } from './tiny-runs.ts';
 
 const scratch = mkdtempSync(path.join(tmpdir(), 'config-'));
 afterAll(() => rmSync(scratch, { recursive: true }));
@@ -27,7 +27,7 @@ it.each(readdirSync(runs).filter((name) => name.endsWith('.json')))(
 );
 
 describe('refused, naming the field', () => {
-  const [vae, dit] = [vaeConfig('x'), ditConfig('x')];
+  const [vae, dit, features] = [vaeConfig('x'), ditConfig('x'), featuresConfig('x')];
   const withGroup = (change: object) => ({ ...vae, groups: [{ ...vae.groups[1], ...change }] });
   it.each<[object | string, RegExp]>([
     [{ ...vae, stpes: 3 }, /run\.json: config: .*"stpes"/],
@@ -44,6 +44,10 @@ describe('refused, naming the field', () => {
     [{ ...vae, ema: 1 }, /ema: /],
     [{ ...dit, vae: undefined }, /vae: /],
     [{ ...dit, buckets: [{ frames: 17, batch: 2 }] }, /buckets\.0\.clips: /],
+    [{ ...vae, loss: { perceptual: { weight: 1 } } }, /loss\.perceptual\.features: /],
+    [{ ...vae, loss: { adversarial: { weight: 1, widths: [12] } } }, /loss\.adversarial\.widths\.0: /],
+    [{ ...features, model: { num_groups: 5 } }, /model: num_groups must divide every width/],
+    [{ ...features, worn: 2 }, /worn: /],
     ['{"stage": "vae",', /config must be JSON/],
   ])('%j', async (config, message) => {
     const reading = readTrainingConfig(written(config));

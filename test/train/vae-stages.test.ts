@@ -126,12 +126,14 @@ describe('the core', () => {
   it('trains without the dual paths, and the next stage begins with what it leaves', async () => {
     const groups = [{ pattern: dual, optimizer: 'frozen' }, adamw];
     const seen: Record<string, number>[] = [];
-    const first = await trainedVae('core', { core: { z_channels: 3 }, buckets: [still, clip], groups }, seen);
+    // Recomputed, since what the core leaves out must not be kept.
+    const change = { core: { z_channels: 3 }, buckets: [clip], groups, recompute: true };
+    const first = await trainedVae('core', change, seen);
     const { specs, values, buckets } = first.task;
     expect(specs.get('core.encoder.weight')!.shape).toEqual([6, 8, 3, 3, 3]);
     expect(specs.get('core.decoder.weight')!.shape).toEqual([8, 3, 3, 3, 3]);
     // Latents of 4x8x8: 5 frames of 2x2 for 17 frames of 16x16.
-    const [, video] = await buckets(undefined);
+    const [video] = await buckets(undefined);
     expect((await video!.batch(0, 0)).noise!.shape).toEqual([1, 5, 3, 2, 2]);
     expect(seen.every(({ loss }) => Number.isFinite(loss))).toBe(true);
     const fresh = (await vaeTask(first.config, { device: 'cpu', show: () => {} })).values;
@@ -150,15 +152,6 @@ describe('the core', () => {
     expect(moved.length).toBeGreaterThan(4);
     expect(moved.filter((name) => !new RegExp(dual).test(name))).toEqual([]);
   });
-
-  it('goes the same way where activations are recomputed', async () => {
-    const [kept, again]: Record<string, number>[][] = [[], []];
-    const change = { core: { z_channels: 3 }, buckets: [{ ...still, flat: false }], steps: 1, groups: [adamw] };
-    await trainedVae('core-kept', change, kept);
-    await trainedVae('core-again', { ...change, recompute: true }, again);
-    expect(again![0]!.loss).toBeCloseTo(kept![0]!.loss!, 5);
-    expect(again![0]!.gradientNorm).toBeCloseTo(kept![0]!.gradientNorm!, 4);
-  });
 });
 
 describe('a VAE run with temporal, perceptual and adversarial terms', () => {
@@ -167,9 +160,15 @@ describe('a VAE run with temporal, perceptual and adversarial terms', () => {
     perceptual: { weight: 0.1, features: path.join(root, 'runs', 'features', 'last') },
     adversarial: { weight: 0.1, start: 1, ramp: 2, widths: [8, 8], lr: 1e-3 },
   });
+  /** One layer learns: the backward pass of a whole VAE takes longer to compile than all steps to run. */
+  const groups = [
+    { pattern: 'decoder[.]conv_out', optimizer: 'adamw', lr: 0.002 },
+    { pattern: '.', optimizer: 'frozen' },
+  ];
+
   it('reports each of a clip, the adversary from its start on', async () => {
     const seen: Record<string, number>[] = [];
-    await trainedVae('reports', { steps: 3, buckets: [clip], loss: loss() }, seen);
+    await trainedVae('reports', { steps: 3, buckets: [clip], loss: loss(), groups }, seen);
     expect(seen.map((record) => record['adversary.loss'] !== undefined)).toEqual([false, true, true]);
     for (const record of seen) {
       expect(record.perceptual).toBeGreaterThan(0);
@@ -179,7 +178,7 @@ describe('a VAE run with temporal, perceptual and adversarial terms', () => {
   });
 
   it('goes on to the bit after a stop', async () => {
-    const change = { steps: 3, buckets: [still], accumulate: 2, loss: loss() };
+    const change = { steps: 3, buckets: [still], accumulate: 2, loss: loss(), groups };
     await trainedVae('whole', change);
     await trainedVae('stopped', change, [], 2);
     await trainedVae('stopped', change);
@@ -195,7 +194,7 @@ describe('a VAE run with temporal, perceptual and adversarial terms', () => {
 
   it('adds them to the loss by their weights', async () => {
     const [plain, terms]: Record<string, number>[][] = [[], []];
-    const only = { steps: 1, buckets: [still] };
+    const only = { steps: 1, buckets: [still], groups };
     await trainedVae('plain', only, plain);
     await trainedVae('terms', { ...only, loss: loss() }, terms);
     // Before its start the adversary weighs nothing.
