@@ -28,7 +28,7 @@ import { batchOf, tokensOf } from './dit-batch.ts';
 import { drawSamples } from './dit-samples.ts';
 import type { Bucket } from './gradients.ts';
 import { channelStatistics, knownStatistics, type LatentSet, latentSet, normalise } from './latents.ts';
-import type { Show } from './metrics.ts';
+import { decodingLine, type Show } from './metrics.ts';
 import { JOINT_COMPONENTS, type JointConfigs, prepareFolder, saveFolder } from './model-folder.ts';
 import { initialValues, loadValues } from './parameters.ts';
 import { recordOfRun } from './run-record.ts';
@@ -45,7 +45,7 @@ export async function ditTask(config: DitTraining, options: { device: Device; sh
   const source = await openClipSource(config.data, {
     decode: config.decode,
     captions: true,
-    onProgress: (done, total) => show(`clips: ${done} of ${total} decoded`, done === total),
+    onProgress: decodingLine(show),
   });
   // A run goes on with the words that it began with, one that starts from a model with those that its weights know.
   const words = hasState(folder) ? prepared : config.start;

@@ -95,7 +95,8 @@ describe('a run on own clips', () => {
   });
 
   it('ends to the bit where one ends that was stopped', async () => {
-    const longer = (name: string) => vae({ name, steps: 3 });
+    const buckets = [{ frames: 1, crop: 32, batch: 2, flat: true }];
+    const longer = (name: string) => vae({ name, buckets, previewClips: 0 });
     await run(longer('straight'));
     await expect(run(longer('stopped'), [], /^step 1\//)).rejects.toMatchObject({ kind: 'aborted' });
     await run(longer('stopped'));
@@ -121,7 +122,8 @@ describe('a run on own clips', () => {
     cpSync(at('clips'), folder, { recursive: true, preserveTimestamps: true });
     writeFileSync(path.join(folder, 'seven.txt'), 'a zebra on a wide ground');
     const lines: string[] = [];
-    const next = { data: folder, start: at('runs', 'dit', 'last'), model: undefined };
+    const buckets = [{ frames: 1, batch: 2, clips: 5 }];
+    const next = { buckets, data: folder, start: at('runs', 'dit', 'last'), model: undefined };
     await run(dit({ ...next, name: 'renamed' }), lines);
     expect(lines.join('\n')).toMatch(
       /^1 words of the captions are not in the vocabularies of .*last, which at most spell them: zebra$/m,
