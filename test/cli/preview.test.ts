@@ -45,9 +45,7 @@ describe('a model without a map', () => {
     cpSync(at('model'), at('fitted'), { recursive: true });
     const { code, out, err } = await cli('preview-fit', at('fitted'), '--data', at('world'), '--clips', '1');
     expect([code, out]).toEqual([0, [path.join(at('fitted'), 'vae', 'preview.safetensors')]]);
-    expect(err.join()).toMatch(
-      /^\d+\.\d dB on the first frames of chunks, \d+\.\d dB on the others: 1 held-out clips/,
-    );
+    expect(err.join()).toMatch(/^\d+\.\d dB on the first frames of chunks, \d+\.\d dB on the others: 1 held-out clips/);
     const made = await cli(...generation('b', at('fitted'), '--preview', at('q.webp')));
     expect(made.err.filter((line) => line.startsWith('preview'))).toEqual(
       [1, 2, 3].map((step) => `preview after step ${step} in ${at('q.webp')}`),

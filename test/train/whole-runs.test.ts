@@ -8,6 +8,7 @@ import { loadPipeline } from '../../src/pipeline.ts';
 import { presetOf } from '../../src/presets.ts';
 import { drawSamples } from '../../src/train/dit-samples.ts';
 import { runTraining } from '../../src/train/run.ts';
+import { loadPreviews } from '../../src/vae/preview.ts';
 import { openSafetensors, writeSafetensors } from '../../src/weights/safetensors.ts';
 import { drawnWorld } from '../data/drawn-world.ts';
 import { ditConfig, vaeConfig, writeWorld } from './tiny-runs.ts';
@@ -53,6 +54,13 @@ describe('a VAE run', () => {
       .trimEnd()
       .split('\n');
     expect(records.map((line) => JSON.parse(line).kind)).toEqual(['step', 'step', 'validation']);
+  });
+
+  it('leaves a map of its previews in either folder, which the denoiser trained on it carries along', async () => {
+    for (const model of ['vae/best', 'vae/last', 'dit/last'])
+      expect(await loadPreviews(at('runs', model))).not.toHaveProperty('missing');
+    const files = ['vae', 'dit'].map((name) => readFileSync(at('runs', name, 'last', 'vae', 'preview.safetensors')));
+    expect(files[0]!.equals(files[1]!)).toBe(true);
   });
 
   it('goes the same way where activations are recomputed', async () => {
