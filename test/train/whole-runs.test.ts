@@ -11,6 +11,7 @@ import { averageModels } from '../../src/train/average-models.ts';
 import { drawSamples } from '../../src/train/dit-samples.ts';
 import { runTraining } from '../../src/train/run.ts';
 import { readTrainingRecord } from '../../src/training-record.ts';
+import { loadPreviews } from '../../src/vae/preview.ts';
 import { openSafetensors, writeSafetensors } from '../../src/weights/safetensors.ts';
 import { drawnWorld } from '../data/drawn-world.ts';
 import { ditConfig, vaeConfig, writeWorld } from './tiny-runs.ts';
@@ -61,6 +62,13 @@ describe('a VAE run', () => {
     const report = readFileSync(at('runs', 'vae', 'report.html'), 'utf8');
     expect(report).toContain('<dd>2<small>of 2</small></dd>');
     expect(report).toContain('src="data:image/webp;base64,');
+  });
+
+  it('leaves a map of its previews in either folder, which the denoiser trained on it carries along', async () => {
+    for (const model of ['vae/best', 'vae/last', 'dit/last'])
+      expect(await loadPreviews(at('runs', model))).not.toHaveProperty('missing');
+    const files = ['vae', 'dit'].map((name) => readFileSync(at('runs', name, 'last', 'vae', 'preview.safetensors')));
+    expect(files[0]!.equals(files[1]!)).toBe(true);
   });
 
   it('goes the same way where activations are recomputed', async () => {
