@@ -56,7 +56,16 @@ const OVERHANG = 4;
 const FULL_PACE_FRAMES = 34;
 
 /** Motions of scenes with two subjects: the others need the room that the second one takes. */
-export const PAIR_MOTIONS = ['still', 'left', 'right', 'up', 'down', 'bounce', 'spin', 'shake'] as const satisfies Motion[];
+export const PAIR_MOTIONS = [
+  'still',
+  'left',
+  'right',
+  'up',
+  'down',
+  'bounce',
+  'spin',
+  'shake',
+] as const satisfies Motion[];
 
 /** Width of each subject of a pair, and the distance between their middles, in units. */
 const PAIR_WIDTH = 50;
