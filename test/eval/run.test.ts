@@ -5,6 +5,8 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { run } from '../../src/cli/run.ts';
 import { type EvaluationOptions, runEvaluation } from '../../src/eval/run.ts';
+import { commandLine, settle } from '../../src/eval/settings.ts';
+import { PRESETS } from '../../src/presets.ts';
 import { drawnWorld } from '../data/drawn-world.ts';
 import { writeTinyModel } from './tiny-model.ts';
 import { writeWorld } from './world-on-disk.ts';
@@ -174,28 +176,51 @@ describe('refused before any work', () => {
 });
 
 describe('step-video eval', () => {
-  async function cli(...argv: string[]): Promise<{ code: number; out: string; err: string }> {
+  /** Runs the command; it is stopped as soon as it notes a line that holds `until`. */
+  async function cli(argv: readonly string[], until?: string): Promise<{ code: number; out: string; err: string }> {
     const out: string[] = [];
     const err: string[] = [];
+    const stop = new AbortController();
     const code = await run(['eval', ...argv], {
       print: (line) => out.push(line),
-      note: (line) => err.push(line),
+      note(line) {
+        err.push(line);
+        if (until !== undefined && line.includes(until)) stop.abort();
+      },
       terminal: undefined,
-      signal: new AbortController().signal,
+      signal: stop.signal,
       program: 'npm start --',
     });
     return { code, out: out.join('\n'), err: err.join('\n') };
   }
 
-  it('measures the VAE of a directory that holds nothing else', async () => {
+  it('measures the VAE of a directory that holds nothing else, and stops between clips', async () => {
     cpSync(path.join(model, 'vae'), at('vae-only/vae'), { recursive: true });
     const flags = ['--data', at('data'), '--triples', '2', '--frames', '17', '--out', at('cli')];
-    const { code, out, err } = await cli('--model', at('vae-only'), '--only', 'reconstruction', ...flags);
-    expect(err).toContain('through the VAE: 100 %');
-    expect(code).toBe(0);
-    expect(out).toContain('VAE reconstruction');
-    expect(out).toMatch(/^npm start -- eval --model .*vae-only --data .* --only reconstruction$/m);
-    expect(out).not.toContain('guidance');
+    const argv = ['--model', at('vae-only'), '--only', 'reconstruction', ...flags];
+    const { code, out, err } = await cli(argv, 'through the VAE: 50 %');
+    expect(err).toContain('stopped at through the VAE, clip 1 of 2');
+    expect(code).toBe(130);
+    expect(out).toBe('');
+    expect(existsSync(at('cli/report.json'))).toBe(false);
+  });
+
+  it('repeats a part by a command that holds what the part depends on', () => {
+    const choices = {
+      model: 'my model',
+      data: 'd',
+      triples: 9,
+      sets: ['main', 'pairs'] as const,
+      languages: ['zh'] as const,
+    };
+    const settings = settle({ ...choices, plainPrompts: true }, PRESETS.mini);
+    const all =
+      "eval --model 'my model' --data d --triples 9 --frames 34 --seed 0 --steps 24 --guidance 4 --time-shift 2";
+    expect(commandLine(settings, 'x')).toBe(`x ${all} --sets main,pairs --device cpu --no-en --plain-prompts`);
+    expect(commandLine(settings, 'x', 'generated')).toMatch(/--sets main,pairs --device cpu --no-en --only generated$/);
+    expect(commandLine(settings, 'x', 'reconstruction')).toBe(
+      "x eval --model 'my model' --data d --triples 9 --frames 34 --seed 0 --device cpu --no-en --only reconstruction",
+    );
   });
 
   it.each([
@@ -207,7 +232,7 @@ describe('step-video eval', () => {
     [['--bars', 'none.json'], 'eval: bars must be a readable JSON file'],
     [['--no-fr'], 'eval: unknown flag --no-fr'],
   ])('%j is refused', async (argv, message) => {
-    const { code, err } = await cli(...argv);
+    const { code, err } = await cli(argv);
     expect(err).toContain(message);
     expect(code).toBe(2);
   });
