@@ -1,114 +1,124 @@
 /**
- * Chinese captions: word tables and sentence templates.
- * Does not know how often Chinese is chosen, nor how a tokenizer cuts the text; `chineseWords` lists what is best kept whole.
+ * Short Chinese captions: the sentences of training, and what people type plainly. Dense ones and those that training never
+ * sees are in files of their own. Templates have a space between words; captions have none.
  */
-import { backgroundColours, type Colour, isScenery } from './background.ts';
+import { isScenery } from './background.ts';
+import type { Camera } from './camera.ts';
+import { chineseDense } from './captions-chinese-dense.ts';
+import { chineseParaphrase } from './captions-chinese-paraphrase.ts';
+import { chinesePhrases } from './captions-chinese-phrases.ts';
+import { type Facts, type Kind, MOST_WORDS } from './captions-facts.ts';
+import { drawText, type Grammar, kept, plainestText, type Rules } from './captions-grammar.ts';
 import type { Motion } from './motion.ts';
 import type { Random } from './random.ts';
-import type { Scene, SizeName } from './scene.ts';
-import type { Scenery } from './scenery.ts';
-import type { Subject } from './world.ts';
 
-const COLOUR_WORDS: Readonly<Record<Colour, string>> = {
-  red: '红色',
-  orange: '橙色',
-  yellow: '黄色',
-  green: '绿色',
-  cyan: '青色',
-  blue: '蓝色',
-  purple: '紫色',
-  pink: '粉色',
-  brown: '棕色',
-  gray: '灰色',
-  black: '黑色',
-  white: '白色',
-  navy: '深蓝色',
-  lime: '黄绿色',
-};
-
-const SIZE_WORDS: Readonly<Record<SizeName, string>> = { small: '小', medium: '', large: '大' };
-
-/**
- * Each phrase is a list of words, the pieces that should stay whole. None begins like 上下: "背景上下落" must not be cut there.
- */
-const MOTION_PHRASES: Readonly<Record<Motion, readonly (readonly string[])[]>> = {
-  still: [['静止', '不动'], ['保持', '静止'], ['不动']],
-  left: [
-    ['向左', '移动'],
-    ['往左', '移动'],
-    ['向左', '滑动'],
-  ],
-  right: [
-    ['向右', '移动'],
-    ['往右', '移动'],
-    ['向右', '滑动'],
-  ],
-  up: [['向上', '移动'], ['上升'], ['往上', '移动']],
-  down: [['向下', '移动'], ['下落'], ['往下', '移动']],
-  bounce: [['弹跳'], ['跳动'], ['跳跃']],
-  grow: [['变大'], ['逐渐', '变大']],
-  shrink: [['变小'], ['逐渐', '变小']],
-  spin: [['旋转'], ['转动'], ['转圈']],
-  circle: [['绕圈', '移动'], ['绕圈']],
-  shake: [['左右', '摇晃'], ['摇晃']],
-};
-
-const SCENERY_WORDS: Readonly<Record<Scenery, string>> = {
-  meadow: '草地',
-  night: '星空',
-  sea: '大海',
-  desert: '沙漠',
-  room: '房间',
-};
-
-const FIXED_WORDS = ['背景', '正在', '渐变'] as const;
+/** One Chinese caption of the scene with a space between words; advances `random`. */
+export const chineseWordsOfCaption = (facts: Facts, kind: Kind, random: Random): string =>
+  drawText(chineseGrammar(facts, kind), kind, random, MOST_WORDS[kind]);
 
 /** One Chinese caption of the scene; advances `random`. */
-export function chineseCaption(subject: Subject, scene: Scene, random: Random): string {
-  const sized = random.uniform() < { small: 0.6, medium: 0, large: 0.2 }[scene.size];
-  const named = sized || random.uniform() < 0.65 ? subject.chinese[0]! : random.pick(subject.chinese);
-  const name = sized ? SIZE_WORDS[scene.size] + named : named;
-  const something = `一${subject.measure}${name}`;
-  const action = random.pick(MOTION_PHRASES[scene.motion]).join('');
-  const background = backgroundPhrase(scene.background);
-  const draw = random.uniform();
-  if (draw < 0.5) return `${something}在${background}上${action}`;
-  if (draw < 0.6) return `${something}正在${background}上${action}`;
-  if (draw < 0.7) return `${name}在${background}上${action}`;
-  if (draw < 0.8) return `${background}上，${something}${action}`;
-  if (draw < 0.9) return `${name}，${background}，${action}`;
-  return `${something}${action}，背景是${backgroundColour(scene.background)}`;
+export const chineseCaption = (facts: Facts, kind: Kind, random: Random): string =>
+  joined(chineseWordsOfCaption(facts, kind, random));
+
+/** The plainest Chinese caption: usual names, first phrases, no size. */
+export const plainChinese = (facts: Facts): string => joined(plainestText(chineseGrammar(facts, 'plain'), 'plain'));
+
+/** The grammar whose symbol `kind` gives the captions of that kind, with a space between words. */
+export function chineseGrammar(facts: Facts, kind: Kind): Grammar {
+  const { other, motion, camera, background } = facts;
+  const templates = {
+    short: () => (other ? shortPair : shortSingle)(motion, camera, isScenery(background)),
+    dense: () => chineseDense(facts),
+    paraphrase: () => chineseParaphrase(facts),
+    plain: () => plain(facts),
+  }[kind]();
+  return [...chinesePhrases(facts, kind), templates];
 }
 
-/** The plainest Chinese caption: usual name, first motion phrase, no size. */
-export function plainChinese(subject: Subject, scene: Pick<Scene, 'background' | 'motion'>): string {
-  const action = MOTION_PHRASES[scene.motion][0]!.join('');
-  return `一${subject.measure}${subject.chinese[0]!}在${backgroundPhrase(scene.background)}上${action}`;
+const joined = (words: string): string => words.replaceAll(' ', '');
+
+function plain({ other, camera }: Facts): Rules {
+  const rest = camera === 'static' ? '在 {on} {act}' : '在 {on} {act} ， {camera}';
+  return { plain: [other ? `{pair} ， 都 ${rest}` : `一 {measure} {name} ${rest}`] };
 }
 
-/** Words of more than one character that `chineseCaption` uses for these subjects; a tokenizer does well to keep them whole. */
-export function chineseWordsOf(subjects: readonly Subject[]): string[] {
-  const words = [
-    ...FIXED_WORDS,
-    ...Object.values(COLOUR_WORDS),
-    ...Object.values(MOTION_PHRASES).flat(2),
-    ...subjects.flatMap((subject) => subject.chinese),
-  ];
-  return [...new Set(words.filter((word) => word.length > 1))].sort();
+/** How a short caption goes on with the camera. */
+function cameraTail(camera: Camera, scenery: boolean): Rules {
+  if (camera !== 'static') return { tail: { '': 15, ' ， {camera}': 85 } };
+  const said = scenery ? 2 : 0;
+  return { tail: { '': 100 - said, ' ， {camera}': said } };
 }
 
-/** Single characters that `chineseCaption` uses outside those words. */
-export function chineseCharactersOf(subjects: readonly Subject[]): string[] {
-  const fixed = ['一', '在', '上', '，', '是', '从', '到', '的', '大', '小'];
-  const names = subjects.flatMap((subject) => subject.chinese).filter((name) => name.length === 1);
-  return [...new Set([...fixed, ...subjects.map((subject) => subject.measure), ...names])].sort();
-}
+/** Shares of 100: with a background all but 8. */
+const SHORT = { '{sentence}': 68, '{sentence} 。': 6, '{typed}': 18, '{without_background}': 8 };
 
-/** "蓝色背景", or "从蓝色到粉色的渐变背景". */
-const backgroundPhrase = (background: string): string => `${backgroundColour(background)}背景`;
+const shortSingle = kept((motion: Motion, camera: Camera, scenery: boolean): Rules => {
+  const still = motion === 'still';
+  const moved = camera === 'static' ? 0 : 1;
+  return {
+    ...cameraTail(camera, scenery),
+    short: SHORT,
+    sentence: {
+      '{a} 在 {on} {act}{tail}': 42,
+      '{a} {at_now} {act}{tail}': 10,
+      '{thing} 在 {on} {act}{tail}': 10,
+      '{on} ， {a} {act}{tail}': 8,
+      '{on} ， {a} {doing}{tail}': 4,
+      '{a} {act} ， 背景 {is}{tail}': 10,
+      '画面 里 有 {a} 在 {on} {act}{tail}': 3,
+      '{camera} ， {a} 在 {on} {act}': 10 * moved,
+      '随着 {camera} ， {a} 在 {on} {act}': 5 * moved,
+      '{a} 在 {on}{tail}': still ? 30 : 0,
+    },
+    typed: {
+      '{thing} ， {bare} ， {act}{tail}': 30,
+      '{thing} {act} ， {bare}{tail}': 25,
+      '{a} ， {bare} ， {act}{tail}': 15,
+      '{act} 的 {kind} ， {bare}{tail}': 15,
+      '一 {measure} {act} 的 {kind} ， {bare}{tail}': 15,
+      '{thing} ， {bare}{tail}': still ? 40 : 0,
+    },
+    without_background: {
+      '{a} {act}{tail}': 25,
+      '{thing} {act}{tail}': 25,
+      '{a} {doing}{tail}': 15,
+      '{a} {is_doing}{tail}': 10,
+      '一 {measure} {act} 的 {kind}{tail}': 20,
+      '{a}{tail}': still ? 20 : 0,
+      '{thing}{tail}': still ? 10 : 0,
+    },
+  };
+});
 
-function backgroundColour(background: string): string {
-  if (isScenery(background)) return SCENERY_WORDS[background];
-  const [top, bottom] = backgroundColours(background);
-  return top === bottom ? COLOUR_WORDS[top] : `从${COLOUR_WORDS[top]}到${COLOUR_WORDS[bottom]}的渐变`;
-}
+const shortPair = kept((motion: Motion, camera: Camera, scenery: boolean): Rules => {
+  const still = motion === 'still';
+  const moved = camera === 'static' ? 0 : 1;
+  return {
+    ...cameraTail(camera, scenery),
+    short: SHORT,
+    sentence: {
+      '{pair} ， 都 在 {on} {act}{tail}': 25,
+      '{pair} ， 一起 在 {on} {act}{tail}': 20,
+      '{pair} ， 它们 {at_now} {act}{tail}': 10,
+      '{a_x} 和 {a_y} 在 {on} {act} ， {x} 在 {side}{tail}': 14,
+      '{a_x} 和 {a_y} 在 {on} {act}{tail}': 10,
+      '{here} 是 {a_x} ， {there} 是 {a_y} ， 都 在 {on} {act}{tail}': 12,
+      '{on} ， {a_x} 和 {a_y} 一起 {act} ， {x} 在 {side}{tail}': 6,
+      '{camera} ， {a_x} 和 {a_y} 在 {on} {act} ， {x} 在 {side}': 8 * moved,
+      '{pair} ， 背景 {is}{tail}': still ? 30 : 0,
+    },
+    typed: {
+      '{x} 在 {y} {side} ， {bare} ， {act}{tail}': 35,
+      '{x} 在 {y} {side} ， 都 {is_doing} ， {bare}{tail}': 20,
+      '{x} 和 {y} ， {bare} ， {act}{tail}': 12,
+      '{a_x} 和 {a_y} ， {bare} ， {act}{tail}': 8,
+      '{x} 在 {y} {side} ， {bare}{tail}': still ? 35 : 0,
+    },
+    without_background: {
+      '{pair} ， 都 {is_doing}{tail}': 35,
+      '{a_x} 和 {a_y} {act}{tail}': 30,
+      '{x} 和 {y} {act}{tail}': 15,
+      '{pair}{tail}': still ? 30 : 0,
+    },
+  };
+});

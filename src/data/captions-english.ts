@@ -1,152 +1,141 @@
 /**
- * English captions: word tables and sentence templates.
- * Lower case throughout, because prompts are matched that way. Does not know how often English is chosen.
+ * Short English captions: the sentences of training, and what people type plainly. Dense ones and those that training never
+ * sees are in files of their own. Lower case throughout, because prompts are matched that way.
  */
-import { backgroundColours, type Colour, isScenery } from './background.ts';
+import { isScenery } from './background.ts';
+import type { Camera } from './camera.ts';
+import { englishDense } from './captions-english-dense.ts';
+import { englishParaphrase } from './captions-english-paraphrase.ts';
+import { englishPhrases, standsBeforeNoun } from './captions-english-phrases.ts';
+import { type Facts, type Kind, MOST_WORDS } from './captions-facts.ts';
+import { drawText, type Grammar, kept, plainestText, type Rules } from './captions-grammar.ts';
 import type { Motion } from './motion.ts';
 import type { Random } from './random.ts';
-import type { Scene, SizeName } from './scene.ts';
-import type { Subject } from './world.ts';
-
-const COLOUR_WORDS: Readonly<Partial<Record<Colour, readonly string[]>>> = {
-  gray: ['gray', 'grey'],
-  purple: ['purple', 'violet'],
-  cyan: ['cyan', 'turquoise'],
-};
-
-const SIZE_WORDS: Readonly<Record<SizeName, readonly string[]>> = {
-  small: ['small', 'little', 'tiny'],
-  medium: ['medium'],
-  large: ['big', 'large'],
-};
-
-/** "it …s" and "…ing" forms, in pairs. */
-const MOTION_PHRASES: Readonly<Record<Motion, readonly (readonly [present: string, progressive: string])[]>> = {
-  still: [
-    ['stands still', 'standing still'],
-    ['stays still', 'staying still'],
-    ['does not move', 'not moving'],
-  ],
-  left: [
-    ['moves left', 'moving left'],
-    ['moves to the left', 'moving to the left'],
-    ['goes left', 'going left'],
-    ['slides to the left', 'sliding to the left'],
-  ],
-  right: [
-    ['moves right', 'moving right'],
-    ['moves to the right', 'moving to the right'],
-    ['goes right', 'going right'],
-    ['slides to the right', 'sliding to the right'],
-  ],
-  up: [
-    ['moves up', 'moving up'],
-    ['rises', 'rising'],
-    ['goes up', 'going up'],
-    ['flies up', 'flying up'],
-  ],
-  down: [
-    ['moves down', 'moving down'],
-    ['falls', 'falling'],
-    ['goes down', 'going down'],
-    ['sinks down', 'sinking down'],
-  ],
-  bounce: [
-    ['bounces', 'bouncing'],
-    ['bounces up and down', 'bouncing up and down'],
-    ['jumps', 'jumping'],
-    ['hops', 'hopping'],
-  ],
-  grow: [
-    ['grows', 'growing'],
-    ['gets bigger', 'getting bigger'],
-    ['becomes larger', 'becoming larger'],
-  ],
-  shrink: [
-    ['shrinks', 'shrinking'],
-    ['gets smaller', 'getting smaller'],
-    ['becomes smaller', 'becoming smaller'],
-  ],
-  spin: [
-    ['spins', 'spinning'],
-    ['rotates', 'rotating'],
-    ['turns around', 'turning around'],
-    ['spins around', 'spinning around'],
-  ],
-  circle: [
-    ['moves in a circle', 'moving in a circle'],
-    ['circles around', 'circling around'],
-  ],
-  shake: [
-    ['shakes', 'shaking'],
-    ['sways from side to side', 'swaying from side to side'],
-  ],
-};
 
 /** One English caption of the scene; advances `random`. */
-export function englishCaption(subject: Subject, scene: Scene, random: Random): string {
-  const name = random.uniform() < 0.6 ? subject.english[0]! : random.pick(subject.english);
-  const noun = random.uniform() < sizeWordShare(scene.size) ? `${random.pick(SIZE_WORDS[scene.size])} ${name}` : name;
-  const something = `${articleOf(noun)} ${noun}`;
-  const [present, progressive] = random.pick(MOTION_PHRASES[scene.motion]);
-  const background = backgroundPhrase(scene.background, random);
-  const anArea = `${articleOf(background)} ${background}`;
-  const draw = random.uniform();
-  if (draw < 0.4) return `${something} ${present} on ${anArea}`;
-  if (draw < 0.52) return `${something} ${progressive} on ${anArea}`;
-  if (draw < 0.6) return `${something} is ${progressive} on ${anArea}`;
-  if (draw < 0.68) return `${something} ${present} in front of ${anArea}`;
-  if (draw < 0.74) return `on ${anArea}, ${something} ${present}`;
-  if (draw < 0.8) return `${something} ${present}, ${background}`;
-  if (draw < 0.86) return `${noun}, ${background}, ${progressive}`;
-  if (draw < 0.92) return `${noun} ${progressive}, ${background}`;
-  if (draw < 0.96) return `a video of ${something} ${progressive} against ${anArea}`;
-  return `the ${noun} ${present} with ${anArea}`;
+export const englishCaption = (facts: Facts, kind: Kind, random: Random): string =>
+  withArticles(drawText(englishGrammar(facts, kind), kind, random, MOST_WORDS[kind]));
+
+/** The plainest English caption: usual names, first phrases, no size. */
+export const plainEnglish = (facts: Facts): string =>
+  withArticles(plainestText(englishGrammar(facts, 'plain'), 'plain'));
+
+/** The grammar whose symbol `kind` gives the captions of that kind, "a" standing for "an" as well. */
+export function englishGrammar(facts: Facts, kind: Kind): Grammar {
+  const { other, motion, camera, background } = facts;
+  const templates = {
+    short: () => (other ? shortPair : shortSingle)(motion, camera, isScenery(background)),
+    dense: () => englishDense(facts),
+    paraphrase: () => englishParaphrase(facts),
+    plain: () => plain(facts),
+  }[kind]();
+  return [...englishPhrases(facts, kind), templates];
 }
 
-/** The plainest English caption: usual name, first motion phrase, no size. */
-export function plainEnglish(subject: Subject, scene: Pick<Scene, 'background' | 'motion'>): string {
-  const noun = subject.english[0]!;
-  const [top, bottom] = backgroundColours(scene.background);
-  const background = top === bottom ? `${top} background` : `${top} to ${bottom} gradient`;
-  return `${articleOf(noun)} ${noun} ${MOTION_PHRASES[scene.motion][0]![0]} on ${articleOf(background)} ${background}`;
+function plain({ other, camera }: Facts): Rules {
+  const rest = camera === 'static' ? '{where}' : '{where}, {camera}';
+  return { plain: [other ? `{pair}, both {moving} ${rest}` : `a {noun} {moves} ${rest}`] };
 }
 
-/** Every word that `englishCaption` can use for these subjects. */
-export function englishWords(subjects: readonly Subject[]): string[] {
-  const fixed = 'a an the on is in front of video against with background gradient from to that fades ,';
-  const colours = ['red', 'orange', 'yellow', 'green', 'blue', 'pink', 'brown', 'black', 'white'];
-  const phrases = [
-    fixed,
-    ...colours,
-    ...Object.values(COLOUR_WORDS).flat(),
-    ...Object.values(SIZE_WORDS).flat(),
-    ...Object.values(MOTION_PHRASES).flat(2),
-    ...subjects.flatMap((subject) => subject.english),
-  ];
-  return [...new Set(phrases.flatMap((phrase) => phrase.split(' ')))].sort();
+/** How a short caption goes on with the camera: after a sentence, and after words between commas. */
+function cameraTails(camera: Camera, scenery: boolean): Rules {
+  if (camera === 'static') {
+    const said = scenery ? 2 : 0;
+    return { tail: { '': 100 - said, ', {camera_typed}': said }, typed_tail: [''] };
+  }
+  return {
+    tail: { '': 15, ', {camera}': 28, ' as {camera}': 20, ' while {camera}': 22, ', {camera_typed}': 15 },
+    typed_tail: { '': 15, ', {camera_typed}': 85 },
+  };
 }
 
-/** Medium is the size nobody mentions. */
-function sizeWordShare(size: SizeName): number {
-  return { small: 0.6, medium: 0.04, large: 0.25 }[size];
-}
+/** Shares of 100: with a background all but 8. */
+const SHORT = { '{sentence}': 66, '{sentence}.': 6, '{typed}': 20, '{without_background}': 8 };
 
-/** A background without its article: "blue background", "blue to pink gradient", … */
-function backgroundPhrase(background: string, random: Random): string {
-  if (isScenery(background)) return `${background} background`;
-  const [top, bottom] = backgroundColours(background);
-  const from = colourWord(top, random);
-  if (top === bottom) return `${from} background`;
-  const to = colourWord(bottom, random);
-  return random.pick([
-    `${from} to ${to} gradient`,
-    `gradient from ${from} to ${to}`,
-    `background that fades from ${from} to ${to}`,
-    `${from} to ${to} background`,
-  ]);
-}
+const shortSingle = kept((motion: Motion, camera: Camera, scenery: boolean): Rules => {
+  const still = motion === 'still';
+  const before = standsBeforeNoun(motion) ? 1 : 0;
+  const moved = camera === 'static' ? 0 : 1;
+  const panned = camera.startsWith('pan') ? 1 : 0;
+  return {
+    ...cameraTails(camera, scenery),
+    short: SHORT,
+    sentence: {
+      '{a} {moves} {where}{tail}': 42,
+      '{a} {moving} {where}{tail}': 14,
+      '{a} is {moving} {where}{tail}': 12,
+      '{where}, {a} {moves}{tail}': 5,
+      'a video of {a} {moving} {where}{tail}': 4,
+      'the {sized} {moves} {where}{tail}': 3,
+      'there is {a} {moving} {where}{tail}': 3,
+      'we see {a} that {moves} {where}{tail}': 2,
+      'a {before_noun} {thing} {where}{tail}': 6 * before,
+      '{camera} while {a} {moves} {where}': 10 * moved,
+      '{camera} {across} {area} while {a} {moves}': 14 * panned,
+      '{a} {where}{tail}': still ? 30 : 0,
+    },
+    typed: {
+      '{sized}, {bare}, {moving}{typed_tail}': 28,
+      '{sized} {moving}, {bare}{typed_tail}': 22,
+      '{sized} {moving} {where_typed}{typed_tail}': 18,
+      '{a} {moves}, {bare}{typed_tail}': 12,
+      '{a} {moving}, {bare}{typed_tail}': 12,
+      '{before_noun} {thing}, {bare}{typed_tail}': 12 * before,
+      '{sized}, {bare}{typed_tail}': still ? 40 : 0,
+    },
+    without_background: {
+      '{a} {moves}{typed_tail}': 25,
+      '{sized} {moving}{typed_tail}': 25,
+      '{a} {moving}{typed_tail}': 15,
+      '{a} is {moving}{typed_tail}': 15,
+      'a {before_noun} {thing}{typed_tail}': 20 * before,
+      '{before_noun} {thing}{typed_tail}': 8 * before,
+      '{a}{typed_tail}': still ? 20 : 0,
+      '{sized}{typed_tail}': still ? 10 : 0,
+    },
+  };
+});
 
-const colourWord = (colour: Colour, random: Random): string => random.pick(COLOUR_WORDS[colour] ?? [colour]);
+const shortPair = kept((motion: Motion, camera: Camera, scenery: boolean): Rules => {
+  const still = motion === 'still';
+  const moved = camera === 'static' ? 0 : 1;
+  const panned = camera.startsWith('pan') ? 1 : 0;
+  return {
+    ...cameraTails(camera, scenery),
+    short: SHORT,
+    sentence: {
+      '{pair}, both {moving} {where}{tail}': 30,
+      '{pair} {where}, both {moving}{tail}': 6,
+      'a {x} is {of} a {y}, and both {move} {where}{tail}': 8,
+      'a {x} {side} and a {y} {other_side}, both {moving} {where}{tail}': 10,
+      'a {x} and a {y} {move} {where}, the {x} {side}{tail}': 10,
+      'a {x} and a {y} {move} {where}{tail}': 6,
+      'a {x} and a {y} {moving} {where}{tail}': 4,
+      'a video of {pair}, both {moving} {where}{tail}': 3,
+      'there is {pair}, both {moving} {where}{tail}': 2,
+      '{where}, {pair}, both {moving}{tail}': 3,
+      '{camera} while a {x} and a {y} {move} {where}, the {x} {side}': 8 * moved,
+      '{camera} {across} {area} while a {x} {side} and a {y} {other_side} {move}': 8 * panned,
+      '{pair} {where}{tail}': still ? 30 : 0,
+    },
+    typed: {
+      '{x} {of} {y}, {bare}, {moving}{typed_tail}': 25,
+      '{x} {of} {y}, both {moving}, {bare}{typed_tail}': 20,
+      '{x} and {y} {moving}, {bare}{typed_tail}': 8,
+      '{x} and {y} {moving} {where_typed}{typed_tail}': 8,
+      '{x} {side}, {y} {other_side}, {bare}, both {moving}{typed_tail}': 12,
+      '{pair}, both {moving}, {bare}{typed_tail}': 15,
+      '{x} {of} {y}, {bare}{typed_tail}': still ? 35 : 0,
+    },
+    without_background: {
+      '{pair}, both {moving}{typed_tail}': 35,
+      'a {x} and a {y} {moving}{typed_tail}': 20,
+      '{x} and {y} {moving}{typed_tail}': 15,
+      '{x} {of} {y}, {moving}{typed_tail}': 15,
+      '{pair}{typed_tail}': still ? 30 : 0,
+    },
+  };
+});
 
-const articleOf = (phrase: string): string => (/^[aeiou]/.test(phrase) ? 'an' : 'a');
+/** "an" where a vowel sounds; "unicorn" and "ufo" begin like "you". */
+const withArticles = (text: string): string => text.replace(/\ba (?=[aeiou])(?!unicorn|ufo)/g, 'an ');

@@ -37,7 +37,8 @@ export async function folderSource(directory: string, options: FolderOptions): P
   for (const { name, captionProblem } of captions ? files : [])
     if (captionProblem !== undefined) skipped.set(name, captionProblem);
   const wanted = files.filter(({ name }) => !skipped.has(name));
-  const texts = (captions ? wanted : files).flatMap((file) => file.captions);
+  /** Once clips are decoded, of those that could be. */
+  const texts = (): string[] => wanted.flatMap(({ name, captions }) => (skipped.has(name) ? [] : captions));
   if (wanted.length === 0) throw refuse('some clip must have a caption', files[0]!.captionProblem);
 
   const cache = clipCache(decode);
@@ -61,7 +62,7 @@ export async function folderSource(directory: string, options: FolderOptions): P
   let used = 0;
 
   const source: ClipSource = {
-    vocabulary: { corpus: () => texts, chineseWords: () => chineseWordsOf(texts), words: () => texts },
+    vocabulary: { corpus: texts, chineseWords: () => chineseWordsOf(texts()), words: texts },
     isDrawn: false,
     longest: async (signal) => longestOf(await usableClips(undefined, signal)),
     async stream(request) {

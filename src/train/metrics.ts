@@ -155,6 +155,13 @@ function forget(file: string, step: number): void {
   if (kept.length !== lines.length - 1) writeFileSync(file, kept.map((line) => `${line}\n`).join(''));
 }
 
+/** Tells of every tenth of the clips being decoded. */
+export const decodingLine =
+  (show: Show) =>
+  (done: number, total: number): void => {
+    if (done === total || done % Math.ceil(total / 10) === 0) show(`clips: ${done} of ${total} ready`, done === total);
+  };
+
 /** Skipped clips by name, the first of many. */
 const SHOWN_SKIPPED = 10;
 

@@ -25,7 +25,7 @@ import type { VaeTraining } from './config.ts';
 import { replaceFolder, writingErrors } from './disk.ts';
 import { fitPreview, PREVIEW_FRAMES } from './fit-preview.ts';
 import type { Bucket } from './gradients.ts';
-import type { Show } from './metrics.ts';
+import { decodingLine, type Show } from './metrics.ts';
 import { groupOf, initialValues, loadValues } from './parameters.ts';
 import type { Task } from './trainer.ts';
 import { gradientL1, l1, multiscaleL1, temporalL1 } from './vae-loss.ts';
@@ -39,7 +39,7 @@ export async function vaeTask(config: VaeTraining, { device, show }: { device: D
   const source = await openClipSource(config.data, {
     decode: config.decode,
     captions: false,
-    onProgress: (done, total) => show(`clips: ${done} of ${total} decoded`, done === total),
+    onProgress: decodingLine(show),
   });
   const scope = new Scope({ training: true });
   const networks = autoencoder(scope, config, { form: 'primitive' });
@@ -202,7 +202,7 @@ async function validate(
   const executable = await compile({ decoded }, { device, threads: config.threads });
   const feeds = Object.fromEntries(weights);
   const score = async (stream: ClipStream): Promise<{ psnr: number; ssim: number; rows: Uint8Array[] }> => {
-    const count = Math.min(most, stream.distinct);
+    const count = Math.min(most, stream.files);
     const rows: Uint8Array[] = [];
     let [totalPsnr, totalSsim] = [0, 0];
     for (let i = 0; i < count; i++) {

@@ -55,7 +55,7 @@ it('describeFlags writes one aligned line a flag', () => {
 describe('requestFromFlags', () => {
   it('has the flags of the contract', () => {
     const names =
-      'seed rng steps guidance time-shift step-cache negative frames size fps out format model device memory tile resume save-latents';
+      'seed rng steps guidance time-shift step-cache negative frames size fps out format preview preview-every model device memory tile resume save-latents';
     expect(REQUEST_FLAGS.map(({ name }) => name).sort()).toEqual(names.split(' ').sort());
   });
 

@@ -10,6 +10,7 @@ import { presetOf } from '../../src/presets.ts';
 import { averageModels } from '../../src/train/average-models.ts';
 import { drawSamples } from '../../src/train/dit-samples.ts';
 import { runTraining } from '../../src/train/run.ts';
+import { readTrainingRecord } from '../../src/training-record.ts';
 import { openSafetensors, writeSafetensors } from '../../src/weights/safetensors.ts';
 import { drawnWorld } from '../data/drawn-world.ts';
 import { ditConfig, vaeConfig, writeWorld } from './tiny-runs.ts';
@@ -74,6 +75,9 @@ describe('a denoiser run', () => {
   it('leaves a whole model that the pipeline runs, and a grid of samples', async () => {
     const model = at('runs', 'dit', 'last');
     const pipeline = await loadPipeline(model, { device: 'cpu', preset: presetOf(model), threads: 1 });
+    const record = readTrainingRecord(model)!;
+    expect(record).toMatchObject({ format: 1, frames: [1], motions: ['still'], pairs: false, paraphrases: true });
+    expect(record.subjects).not.toContain('wheel'); // nobody trains on it
     const text = await pipeline.encodeText(['a disk on a red background']);
     await pipeline.close();
     expect(text).toBeDefined();

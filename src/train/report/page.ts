@@ -10,7 +10,7 @@ import { configText } from './config-text.ts';
 import { quantile, smoothed } from './curves.ts';
 import { escapeHtml } from './escape.ts';
 import type { Picture } from './pictures.ts';
-import { bestValidation, pointsOf, runCharts, runColour, titleOf } from './run-charts.ts';
+import { bestValidation, colourAt, pointsOf, runCharts, titleOf } from './run-charts.ts';
 import type { RunRecords } from './run-folder.ts';
 import { STYLE } from './style.ts';
 
@@ -56,7 +56,7 @@ function runHead(run: RunRecords): string {
 
 function pairHead(run: RunRecords, other: RunRecords): string {
   const name = (r: RunRecords, i: number): string =>
-    `<h1><i class="key big" style="--c:${runColour(i)}"></i>${escapeHtml(r.name)}</h1>`;
+    `<h1><i class="key big" style="--c:${colourAt(i)}"></i>${escapeHtml(r.name)}</h1>`;
   const abouts = [run, other].map((r) => `<p class="about">${escapeHtml(`${r.name}: ${about(r)}`)}</p>`);
   return `<header><div class="top">${name(run, 0)}<span class="versus">beside</span>${name(other, 1)}</div>${abouts.join('')}</header>`;
 }
@@ -116,7 +116,7 @@ function tiles(run: RunRecords): string {
 function notesHtml(runs: readonly RunRecords[]): string {
   const notes = runs.flatMap((run, at) => {
     const whose = runs.length > 1 ? `${escapeHtml(run.name)}, ` : '';
-    const tone = runs.length > 1 ? runColour(at) : 'var(--quiet)';
+    const tone = runs.length > 1 ? colourAt(at) : 'var(--quiet)';
     const changes = run.changes.map(
       ({ step, changes }, i) =>
         `<li><span class="no" style="--c:${tone}">${i + 1}</span>${whose}from step ${figure(step)} on: ${changes.map(changeText).join('; ')}</li>`,
@@ -184,7 +184,7 @@ function sideBySide(run: RunRecords, other: RunRecords): string {
 }
 
 const headRow = (first: string, runs: readonly RunRecords[], kind: string): string =>
-  `<tr><th>${first}</th>${runs.map(({ name }, i) => `<th class="${kind}"><i class="key" style="--c:${runColour(i)}"></i>${escapeHtml(name)}</th>`).join('')}</tr>`;
+  `<tr><th>${first}</th>${runs.map(({ name }, i) => `<th class="${kind}"><i class="key" style="--c:${colourAt(i)}"></i>${escapeHtml(name)}</th>`).join('')}</tr>`;
 
 function differencesHtml(run: RunRecords, other: RunRecords): string {
   if (!run.config || !other.config)
@@ -203,7 +203,7 @@ function samplesHtml(runs: readonly ReportedRun[]): string {
     (runs.length > 1 ? pictures.slice(-1) : pictures).map(({ name, uri, width, height }) => {
       const step = /^step-(\d+)$/.exec(name);
       const label = `<b>${escapeHtml(step ? `step ${figure(Number(step[1]))}` : name)}</b>`;
-      const key = `<i class="key" style="--c:${runColour(i)}"></i>${escapeHtml(records.name)}, `;
+      const key = `<i class="key" style="--c:${colourAt(i)}"></i>${escapeHtml(records.name)}, `;
       const caption = runs.length > 1 ? `${key}${label}` : label;
       return `<figure class="card"><figcaption>${caption}</figcaption><img src="${uri}" width="${width}" height="${height}" alt="Grid of samples of ${escapeHtml(records.name)}, ${escapeHtml(name)}"></figure>`;
     }),

@@ -23,9 +23,8 @@ type Series = {
   readonly best?: Point | undefined;
 };
 
-/** Colours of the style sheet by number. */
-const colour = (index: number): string => `var(--c${index % 8})`;
-export const runColour = colour;
+/** Colours of the style sheet by number: those of runs, and of names in turn. */
+export const colourAt = (index: number): string => `var(--c${index % 8})`;
 
 /** Charts of one run or of two, section by section. */
 export function runCharts(runs: readonly RunRecords[]): Map<Section, Chart[]> {
@@ -57,7 +56,7 @@ function changeMarks(runs: readonly RunRecords[]): Mark[] {
     changes.map(({ step }, i) => ({
       step,
       label: String(i + 1),
-      colour: runs.length > 1 ? runColour(run) : 'var(--quiet)',
+      colour: runs.length > 1 ? colourAt(run) : 'var(--quiet)',
     })),
   );
 }
@@ -72,7 +71,7 @@ function lineOf(
   return {
     label: isAlone && runs.length > 1 ? name : label,
     ...(!isAlone && runs.length > 1 && { run: name }),
-    colour: isAlone ? runColour(run) : colourOf(label, labels),
+    colour: isAlone ? colourAt(run) : colourOf(label, labels),
     points: look === 'over raw' || look === 'smooth' ? smoothed(points, { log: scale === 'log' }) : points,
     ...(look === 'over raw' && { raw: points }),
     isDashed: run > 0 && !isAlone,
@@ -85,7 +84,7 @@ function lineOf(
 function colourOf(label: string, labels: readonly string[]): string {
   const ranges = labels.filter((name) => /^[\d.]+\s*[-–]\s*[\d.]+$/.test(name));
   const at = ranges.indexOf(label);
-  if (at < 0) return colour(labels.indexOf(label));
+  if (at < 0) return colourAt(labels.indexOf(label));
   return `oklch(62% .15 ${Math.round(265 + (140 * at) / Math.max(1, ranges.length - 1))})`;
 }
 
