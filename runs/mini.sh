@@ -7,6 +7,7 @@ cd "$(dirname "$0")/.."
 run() { node --import tsx src/cli/main.ts "$@"; }
 
 run data build
+run train features --config runs/features.json
 run train vae --config runs/vae-1-stills.json
 run train vae --config runs/vae-2-stills.json
 run train vae --config runs/vae-3-video.json
