@@ -62,6 +62,8 @@ export const evalCommand: Command = {
     const ownBars = bars === undefined ? undefined : readBars(String(bars));
     const settled = await settleDevice(device ?? 'cpu');
     if (settled.warning !== undefined) world.note(settled.warning);
+    const { loadFeatureNetwork, SHIPPED_FEATURES } = await import('../features/load.ts');
+    const features = await loadFeatureNetwork(SHIPPED_FEATURES, { device: settled.device });
     const progress = progressFor(world);
     try {
       const { text, files } = await evaluate({
@@ -78,6 +80,7 @@ export const evalCommand: Command = {
         only: part,
         plainPrompts: plainPrompts === true,
         bars: ownBars,
+        features,
         out: out === undefined ? undefined : String(out),
         device: settled.device,
         signal: world.signal,
@@ -90,6 +93,7 @@ export const evalCommand: Command = {
       return 0;
     } finally {
       progress.stop();
+      await features.close();
     }
   },
 };

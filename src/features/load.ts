@@ -4,6 +4,7 @@
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { inputError } from '../errors.ts';
 import { Scope } from '../nn/scope.ts';
 import { compile } from '../runtime/compile.ts';
@@ -34,6 +35,9 @@ export interface FeatureNetwork {
   /** Frees the compiled graphs. */
   close(): Promise<void>;
 }
+
+/** The network that comes with the package, trained on emoji world. */
+export const SHIPPED_FEATURES = fileURLToPath(new URL('../../models/features', import.meta.url));
 
 /** Frames that run at once: enough to keep kernels busy, few enough for whole clips in little memory. */
 const BATCH = 16;

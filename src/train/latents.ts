@@ -2,7 +2,6 @@
  * Latents of training clips, made once and kept on disk in parts, with the captions that go with them. A part is valid only
  * for the encoder that made it, whose hash it carries. Does not know the denoiser.
  */
-import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
@@ -17,6 +16,7 @@ import { float32, floats } from '../runtime/value.ts';
 import { input, sizeOf } from '../tensor/index.ts';
 import { CHUNK_FRAMES } from '../vae/config.ts';
 import { encoder } from '../vae/encoder.ts';
+import { encoderHash } from '../vae/encoder-hash.ts';
 import { splitMoments } from '../vae/posterior.ts';
 import { openComponent } from '../weights/checkpoint.ts';
 import { openSafetensors, writeSafetensors } from '../weights/safetensors.ts';
@@ -65,7 +65,7 @@ export async function latentSet(options: LatentOptions): Promise<LatentSet> {
   const stream = await source.stream(request);
   if (stream === undefined) throw internalError('latents', 'every source has clips to train on and to validate on');
   const clips = Math.min(options.clips, stream.distinct);
-  const made = { vae: await encoderHash(options.vae), data: stream.identity };
+  const made = { vae: await hashOf(options.vae), data: stream.identity };
   const encode = await encoderOf(options, stream);
   const size = sizeOf(encode.shape);
   const latents = new Float32Array(clips * size);
@@ -98,14 +98,10 @@ const partFile = ({ folder, frames, aspect, scenes, seed }: LatentOptions, part:
   return path.join(folder, `clips-${shape}-seed${seed}-${String(part).padStart(4, '0')}.safetensors`);
 };
 
-/** Hash of the encoder's weights: the same encoder makes the same latents, whatever decoder is trained for it. */
-async function encoderHash(dir: string): Promise<string> {
+/** Of the encoder in model directory `dir`. */
+async function hashOf(dir: string): Promise<string> {
   const { source } = await openComponent(dir, 'vae');
-  const hash = createHash('sha256');
-  for (const name of [...source.tensors.keys()].sort())
-    if (name.startsWith('encoder.')) hash.update(name).update(await source.readTensor(source.tensors.get(name)!));
-  await source.close();
-  return hash.digest('hex');
+  return encoderHash(source).finally(() => source.close());
 }
 
 /** The encoder and the clips that a part is made of. */

@@ -65,7 +65,11 @@ function logTicks([low, high]: readonly [number, number], count: number): Tick[]
 function tickLabel(value: number, step: number): string {
   if (value === 0) return '0';
   const decimals = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
-  if (decimals > 4 || Math.abs(value) >= 1e7) return Number(value.toPrecision(3)).toExponential().replace('e+', 'e');
+  if (decimals > 4 || Math.abs(value) >= 1e7) {
+    const power = (x: number): number => Math.floor(Math.log10(x) + 1e-9);
+    const digits = Math.min(21, Math.max(1, power(Math.abs(value)) - power(step) + 1));
+    return minus(Number(value.toPrecision(digits)).toExponential().replace('e+', 'e'));
+  }
   return minus(value.toLocaleString('en', { minimumFractionDigits: decimals, maximumFractionDigits: decimals }));
 }
 

@@ -29,6 +29,11 @@ describe('ticks', () => {
     );
   });
 
+  it('tell neighbours across a power of ten apart', () => {
+    const labels = linearTicks([0.00991999999998, 0.01001999999998], 4).map((t) => t.label);
+    expect(new Set(labels).size).toBe(labels.length);
+  });
+
   it('lie at round numbers', () => {
     expect(axis([0, 6000], { count: 4 }).ticks.map((t) => t.label)).toEqual(['0', '2,000', '4,000', '6,000']);
     expect(axis([-0.3, 0.1]).ticks.map((t) => t.label)).toEqual(['−0.3', '−0.2', '−0.1', '0', '0.1']);
