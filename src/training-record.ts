@@ -27,6 +27,8 @@ const recordSchema = z.strictObject({
   cameras: names.optional(),
   /** Whether it saw two subjects in a scene; not unless told. */
   pairs: z.boolean().optional(),
+  /** Whether its captions have the words of the held-out templates; not unless told. */
+  paraphrases: z.boolean().optional(),
 });
 
 /** The content of `training.json`. */

@@ -7,10 +7,10 @@ import { type DitTraining, readTrainingConfig, type TrainingConfig, type VaeTrai
 import { parseConfig, type TransformerConfig } from '../../src/weights/component-config.ts';
 
 /** The last stage that trains denoiser and text encoders. */
-export const ditRun = (): Promise<DitTraining> => readRun('dit-3-motion', 'dit');
+export const ditRun = (): Promise<DitTraining> => readRun('dit-3-tuned', 'dit');
 
 /** The stage that trains the whole VAE on clips. */
-export const vaeRun = (): Promise<VaeTraining> => readRun('vae-2-video', 'vae');
+export const vaeRun = (): Promise<VaeTraining> => readRun('vae-3-video', 'vae');
 
 export const transformerOf = ({ model }: DitTraining): TransformerConfig =>
   parseConfig('transformer', model.transformer, 'transformer');

@@ -130,7 +130,7 @@ export const SCENERY_WORDS: Readonly<
     area: ['a desert', 'sand dunes', 'a sandy desert'],
     bare: ['desert', 'sand dunes', 'sandy desert'],
     denseWhere: ['in a sandy desert with dunes under a yellow sky', 'in front of brown sand dunes under a warm sky'],
-    denseArea: ['a sandy desert with dunes under a yellow sky', 'brown sand dunes under a warm sky'],
+    denseArea: ['a sandy desert with dunes under a yellow sky', 'a desert of brown sand dunes under a warm sky'],
   },
   room: {
     where: ['in a room', 'in a living room', 'inside a room', 'in the living room'],

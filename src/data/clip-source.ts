@@ -3,7 +3,7 @@
  * (`folder-source.ts`). Types alone. Cutting long videos into shots and filtering clips would be sources around a source.
  */
 import type { SceneChoice } from '../train/config.ts';
-import type { Aspect } from './scene.ts';
+import type { Aspect, Scene } from './scene.ts';
 
 /** One clip, `pixels` being RGB8 [frames, height, width, 3]. */
 export type ClipPixels = {
@@ -44,6 +44,8 @@ export interface ClipStream {
   captions(index: number): readonly string[];
   /** One of its captions, to be shown; languages take turns where there are several. */
   caption(index: number): string;
+  /** What is in it, where clips are drawn from a scene that says so. */
+  readonly scene?: (index: number) => Scene;
 }
 
 /** What of a folder is used; `skipped` names the rest with a reason each, `notes` are remarks on what is used. */

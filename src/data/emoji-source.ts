@@ -52,6 +52,7 @@ export function emojiSource(world: World): ClipSource {
         distinct: Number.POSITIVE_INFINITY,
         files: Number.POSITIVE_INFINITY,
         clip: (index) => sampler.clip(index),
+        scene: (index) => sampler.scene(index),
         captions: (index) => captionsOf(world, sampler.scene(index), randomStream(seed + 1, index), CAPTIONS_A_CLIP),
         caption: (index) =>
           captionOf(world, sampler.scene(index), randomStream(seed + 1, index), index % 2 === 0 ? 'en' : 'zh'),

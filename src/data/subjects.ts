@@ -85,7 +85,7 @@ const TRAINED: readonly Row[] = [
   ['lemon', '1f34b', ANIMATED_EMOJI_1, 'lemon', '柠檬', '个'],
   ['lion', '1f981', ANIMATED_EMOJI_3, 'lion', '狮子', '只'],
   ['monkey', '1f435', ANIMATED_EMOJI_1, 'monkey', '猴子', '只'],
-  ['moon', '1f319', ANIMATED_EMOJI_1, 'moon,crescent moon', '月亮,弯月', '个'],
+  ['moon', '1f319', ANIMATED_EMOJI_1, 'moon,crescent moon', '月亮,弯月', '轮'],
   ['mouse', '1f42d', ANIMATED_EMOJI_1, 'mouse,gray mouse', '老鼠', '只'],
   ['mushroom', '1f344', ANIMATED_EMOJI_1, 'mushroom,red mushroom', '蘑菇,红蘑菇', '个'],
   ['orange', '1f34a', ANIMATED_EMOJI_1, 'orange,tangerine', '橘子,橙子', '个'],

@@ -10,7 +10,7 @@ import type { Vae } from '../vae/load.ts';
 import { type Context, pause, SHOWN_CLIPS } from './context.ts';
 import { type ClipFeatures, clipFeatures } from './feature-network.ts';
 import { frechetDistance } from './frechet.ts';
-import { codeH264, codeLatents } from './rate-match.ts';
+import { type CodedVideo, codeH264, codeLatents } from './rate-match.ts';
 import {
   decodeClip,
   encodeClip,
@@ -44,7 +44,7 @@ export async function evaluateReconstruction(
   const rows: SheetRow[] = [];
   const trained = await compareClips(vae, context, {
     ...{ stage: 'through the VAE', scenes, frames },
-    each({ real, made, like }) {
+    each({ real, made }, like) {
       const { scene, prompts } = cases[results.length]!;
       if (results.length < SHOWN_CLIPS / 2)
         rows.push(
@@ -65,32 +65,36 @@ export async function evaluateReconstruction(
     unseen: unseen.all.length === 0 ? undefined : summarizeFidelity(unseen.all),
     frechet: trained.frechet,
     unseenFrechet: unseen.frechet,
-    coded: await compareRates(vae, context, { stage: 'H.264 of the same size', scenes }),
-    unseenCoded: await compareRates(vae, context, { stage: 'H.264 of the same size, unseen subjects', scenes: others }),
+    coded: trained.coded,
+    unseenCoded: unseen.coded,
     seam: await seam(vae, context),
   };
   return { vaeCeiling: scoresOf(results), reconstruction, files: [file] };
 }
 
-type Comparison = { readonly real: Uint8Array; readonly made: Uint8Array; readonly like: Fidelity };
+/** A real clip, its latents, and what they decode to. */
+type Reconstruction = { readonly real: Uint8Array; readonly latents: Float32Array; readonly made: Uint8Array };
 type Stage = { readonly stage: string; readonly scenes: readonly Scene[]; readonly frames: number };
 
-/** Every scene drawn, reconstructed and compared; `each` sees the clips in order. */
+/** Every scene drawn, reconstructed and compared, the first ones at equal bytes too; `each` sees the clips in order. */
 async function compareClips(
   vae: Vae,
   context: Context,
-  { each = () => {}, ...stage }: Stage & { each?: (comparison: Comparison) => void },
-): Promise<{ all: Fidelity[]; frechet: number | undefined }> {
+  { each = () => {}, ...stage }: Stage & { each?: (clip: Reconstruction, like: Fidelity) => void },
+): Promise<{ all: Fidelity[]; frechet: number | undefined; coded: RateComparison | undefined }> {
   const features = { real: clipFeatures(context.features), made: clipFeatures(context.features) };
   const all: Fidelity[] = [];
-  for await (const { real, made } of reconstructions(vae, context, stage)) {
-    const like = fidelity(real, made);
-    each({ real, made, like });
+  const rates = rateComparison(vae, context);
+  for await (const clip of reconstructions(vae, context, stage)) {
+    const like = fidelity(clip.real, clip.made);
+    each(clip, like);
+    if (all.length < MOST_CODED) await rates.add(clip);
     all.push(like);
-    await features.real.add(real);
-    await features.made.add(made);
+    await features.real.add(clip.real);
+    await features.made.add(clip.made);
   }
-  return { all, frechet: all.length === 0 ? undefined : distance(features.real, features.made) };
+  if (all.length === 0) return { all, frechet: undefined, coded: undefined };
+  return { all, frechet: distance(features.real, features.made), coded: rates.result() };
 }
 
 function distance(a: ClipFeatures, b: ClipFeatures): number | undefined {
@@ -98,48 +102,42 @@ function distance(a: ClipFeatures, b: ClipFeatures): number | undefined {
   return first && second && frechetDistance(first, second);
 }
 
-/** The first clips as 8-bit latents and as H.264 of no more bytes. */
-async function compareRates(
-  vae: Vae,
-  context: Context,
-  { stage, scenes }: Pick<Stage, 'stage' | 'scenes'>,
-): Promise<RateComparison | undefined> {
-  const { known, settings, features } = context;
-  const { frames, fps } = settings;
-  const shown = scenes.slice(0, MOST_CODED);
-  if (shown.length === 0) return undefined;
-  const ours = { bytes: 0, all: [] as Fidelity[], features: clipFeatures(features) };
-  const h264 = { bytes: 0, all: [] as Fidelity[], features: clipFeatures(features) };
-  const reals = clipFeatures(features);
-  for (const [done, scene] of shown.entries()) {
-    await pause(context, { stage, done, total: shown.length });
-    const real = renderScene(known.world, scene, { frames });
-    const coded = codeLatents(await encodeClip(vae, real));
-    const made = await decodeClip(vae, coded.latents);
-    let video: Awaited<ReturnType<typeof codeH264>>;
-    try {
-      video = await codeH264(real, coded.bytes, fps);
-    } catch (error) {
-      if (!(error instanceof StepVideoError && error.kind === 'environment')) throw error;
-      await pause(context, { stage, done: shown.length, total: shown.length });
-      return { clips: 0, missing: error.message };
-    }
-    await reals.add(real);
-    for (const [side, bytes, pixels] of [
-      [ours, coded.bytes, made],
-      [h264, video.bytes, video.pixels],
-    ] as const) {
-      side.bytes += bytes / shown.length;
-      side.all.push(fidelity(real, pixels));
-      await side.features.add(pixels);
-    }
-  }
-  await pause(context, { stage, done: shown.length, total: shown.length });
-  const sideOf = (side: typeof ours) => ({
-    ...{ bytes: side.bytes, ...summarizeFidelity(side.all) },
-    frechet: distance(reals, side.features),
-  });
-  return { clips: shown.length, latents: sideOf(ours), h264: sideOf(h264) };
+/** Clips as 8-bit latents and as H.264 of no more bytes; without an encoder only the reason comes out. */
+function rateComparison(vae: Vae, { settings: { fps }, features }: Context) {
+  const side = () => ({ bytes: 0, all: [] as Fidelity[], features: clipFeatures(features) });
+  const [ours, h264, reals] = [side(), side(), clipFeatures(features)];
+  let missing: string | undefined;
+  return {
+    async add({ real, latents }: Reconstruction): Promise<void> {
+      if (missing !== undefined) return;
+      const coded = codeLatents(latents);
+      let video: CodedVideo;
+      try {
+        video = await codeH264(real, coded.bytes, fps);
+      } catch (error) {
+        if (!(error instanceof StepVideoError && error.kind === 'environment')) throw error;
+        missing = error.message;
+        return;
+      }
+      await reals.add(real);
+      for (const [into, bytes, pixels] of [
+        [ours, coded.bytes, await decodeClip(vae, coded.latents)],
+        [h264, video.bytes, video.pixels],
+      ] as const) {
+        into.bytes += bytes;
+        into.all.push(fidelity(real, pixels));
+        await into.features.add(pixels);
+      }
+    },
+    result(): RateComparison {
+      if (missing !== undefined) return { clips: 0, missing };
+      const clips = ours.all.length;
+      const summary = ({ bytes, all, features: its }: typeof ours) => ({
+        ...{ bytes: bytes / clips, ...summarizeFidelity(all), frechet: distance(reals, its) },
+      });
+      return { clips, latents: summary(ours), h264: summary(h264) };
+    },
+  };
 }
 
 async function seam(vae: Vae, context: Context): Promise<ReconstructionReport['seam']> {
@@ -160,11 +158,12 @@ async function* reconstructions(
   vae: Vae,
   context: Context,
   { stage, scenes, frames }: Stage,
-): AsyncGenerator<{ real: Uint8Array; made: Uint8Array }, void, void> {
+): AsyncGenerator<Reconstruction, void, void> {
   for (const [done, scene] of scenes.entries()) {
     await pause(context, { stage, done, total: scenes.length });
     const real = renderScene(context.known.world, scene, { frames });
-    yield { real, made: await decodeClip(vae, await encodeClip(vae, real)) };
+    const latents = await encodeClip(vae, real);
+    yield { real, latents, made: await decodeClip(vae, latents) };
   }
   await pause(context, { stage, done: scenes.length, total: scenes.length });
 }

@@ -19,6 +19,8 @@ export type Knowledge = {
   /** `static` among them. */
   readonly cameras: readonly Camera[];
   readonly pairs: boolean;
+  /** Its words are those of the templates that training holds out. */
+  readonly paraphrases: boolean;
 };
 
 /**
@@ -27,7 +29,10 @@ export type Knowledge = {
  */
 export function knowledgeOf(world: World, record: TrainingRecord | undefined): Knowledge {
   if (!record)
-    return { world, colours: COLOUR_NAMES, sceneries: SCENERIES, motions: MOTIONS, cameras: CAMERAS, pairs: true };
+    return {
+      ...{ world, colours: COLOUR_NAMES, sceneries: SCENERIES, motions: MOTIONS, cameras: CAMERAS },
+      ...{ pairs: true, paraphrases: true },
+    };
   const trained = world.subjects.flatMap(({ id, role }) => (role === 'trained' ? [id] : []));
   const among = <T extends string>(field: string, listed: readonly string[], known: readonly T[]): T[] => {
     const stranger = listed.find((name) => !(known as readonly string[]).includes(name));
@@ -45,5 +50,6 @@ export function knowledgeOf(world: World, record: TrainingRecord | undefined): K
     motions: among('motions', record.motions, MOTIONS),
     cameras: among('cameras', ['static', ...(record.cameras ?? [])], CAMERAS),
     pairs: record.pairs ?? false,
+    paraphrases: record.paraphrases ?? false,
   };
 }

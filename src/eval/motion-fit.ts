@@ -29,8 +29,10 @@ const POSITION_ERROR = 4;
 const WIDTH_ERROR = 0.07;
 const LIKENESS_ERROR = 0.04;
 
-/** Paces that are tried for clips of up to 34 frames; in longer ones motions may take as long as the clip. */
+/** Paces that are tried for clips of up to 34 frames; in longer ones motions may take as long as the clip, but for those that repeat. */
 const SLOWEST = 0.45;
+const SLOWEST_REPEATED = 0.55;
+const REPEATED: readonly Motion[] = ['bounce', 'circle', 'shake'];
 const FASTEST = 2;
 const PACES = 24;
 const FULL_PACE_FRAMES = 34;
@@ -62,7 +64,11 @@ export function fitMotions(
   const best = Math.max(upright.likeness, spun.likeness);
   const fits = motions.map((motion): MotionFit => {
     const { rate, poses, likeness: alike } = motion === 'spin' ? spun : upright;
-    const path = bestPath(motion, onPlane(poses, foreground.views), slowest);
+    const path = bestPath(
+      motion,
+      onPlane(poses, foreground.views),
+      REPEATED.includes(motion) ? SLOWEST_REPEATED : slowest,
+    );
     const pace = motion === 'spin' ? Math.abs(rate) / TURN_PER_FRAME : path.pace;
     return { ...path, motion, pace, poses, misfit: path.misfit + ((best - alike) / LIKENESS_ERROR) ** 2 };
   });

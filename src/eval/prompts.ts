@@ -2,20 +2,21 @@
  * The sentences that a model is asked with: the plainest one that says all of a scene, and another way to say it that
  * training never uses. Does not choose scenes.
  */
-import { isScenery } from '../data/background.ts';
-import { captionOf, type Language, plainCaption } from '../data/captions.ts';
-import { type Random, randomStream } from '../data/random.ts';
+import { type Language, paraphrase, plainCaption } from '../data/captions.ts';
+import { randomStream } from '../data/random.ts';
 import type { Scene } from '../data/scene.ts';
 import type { World } from '../data/world.ts';
 
-/** A sentence from templates that no training caption is made of; advances `random`. */
-export type Paraphrase = (world: World, scene: Scene, language: Language, random: Random) => string;
+/** What a case asks for, in both languages. */
+export type Prompts = Readonly<Record<Language, string>>;
 
-/** None yet: the set of paraphrased prompts is left out. */
-export const paraphrase = undefined as Paraphrase | undefined;
+export const plainPrompts = (world: World, scene: Scene): Prompts => ({
+  en: plainCaption(world, scene, 'en'),
+  zh: plainCaption(world, scene, 'zh'),
+});
 
-/** What a case asks for. Scenes of more than a subject, a colour and a motion are told as training captions tell them. */
-export function promptOf(world: World, scene: Scene, language: Language): string {
-  const isPlain = !scene.second && !isScenery(scene.background);
-  return isPlain ? plainCaption(world, scene, language) : captionOf(world, scene, randomStream(0), language);
-}
+/** The same in sentences of templates that no training caption is made of; `words` chooses among them. */
+export const otherPrompts = (world: World, scene: Scene, words: { seed: number; stream: number }): Prompts => ({
+  en: paraphrase(world, scene, 'en', randomStream(words.seed, words.stream)),
+  zh: paraphrase(world, scene, 'zh', randomStream(words.seed, words.stream)),
+});

@@ -5,7 +5,7 @@
  * stream (level 9) over [F, z, h, w]. H.264 is libx264 (preset slow, 4:2:0) at the lowest rate factor whose stream is no larger,
  * found by bisection; counted are the units of the stream but for x264's own note of its settings.
  */
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { deflateRawSync } from 'node:zlib';
@@ -44,19 +44,22 @@ export async function codeH264(pixels: Uint8Array, bytes: number, fps: number): 
   const folder = await mkdtemp(path.join(tmpdir(), 'step-video-h264-'));
   const file = path.join(folder, 'clip.h264');
   try {
-    const sizeAt = async (crf: number): Promise<number> => {
+    const streamAt = async (crf: number): Promise<Uint8Array> => {
       await encode(backend, pixels, { file, crf, fps });
-      return codedBytes(await readFile(file));
+      return readFile(file);
     };
     // Invariant: `high` fits or is the worst; everything below `low` does not fit.
     let [low, high] = [0, WORST / RATE_STEP];
+    let best: Uint8Array | undefined;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if ((await sizeAt(middle * RATE_STEP)) <= bytes) high = middle;
+      const stream = await streamAt(middle * RATE_STEP);
+      if (codedBytes(stream) <= bytes) [high, best] = [middle, stream];
       else low = middle + 1;
     }
-    const crf = high * RATE_STEP;
-    return { bytes: await sizeAt(crf), crf, pixels: await decode(backend, file) };
+    best ??= await streamAt(WORST);
+    await writeFile(file, best);
+    return { bytes: codedBytes(best), crf: high * RATE_STEP, pixels: await decode(backend, file) };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

@@ -83,7 +83,7 @@ export async function runEvaluation(options: EvaluationOptions): Promise<Evaluat
     const context: Context = { known, cases, settings, out, features, signal, onProgress };
     // First, so that its peak of memory is its own.
     const timed = { model: directory, prompt: cases.main[0]!.prompts.en, frames, steps, device };
-    const video = generates ? await timeVideo(timed, { out, signal }) : undefined;
+    const video = parts.includes('speed') ? await timeVideo(timed, { out, signal }) : undefined;
     const real = await scoreReal(context);
     const generation = pipeline && generates ? await evaluateGeneration(pipeline, context, real.features) : undefined;
     const plain =

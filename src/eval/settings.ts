@@ -11,8 +11,8 @@ import { SCORED_FRAMES, SETS, type SetName } from './test-set.ts';
 
 export const LANGUAGES = ['en', 'zh'] as const satisfies readonly Language[];
 
-/** Parts that can be run alone. `plain-prompts` runs only when it is asked for. */
-export const PARTS = ['generated', 'reconstruction', 'plain-prompts'] as const;
+/** Parts that can be run alone; `speed` is one prompt to one file. `plain-prompts` runs only when it is asked for. */
+export const PARTS = ['speed', 'generated', 'reconstruction', 'plain-prompts'] as const;
 export type Part = (typeof PARTS)[number];
 
 /** What a caller may choose; sampling settings left open are the model's own. */
@@ -108,7 +108,8 @@ export function commandLine(settings: Settings, program: string, part?: Part): s
   const { languages, sets, parts } = settings;
   const only = part ?? (parts.length === 1 ? parts[0] : undefined);
   const sampling = { steps, guidance: guidanceScale, 'time-shift': timeShift };
-  const chosenSets = sets.length === SETS.length || (only !== undefined && only !== 'generated') ? {} : { sets };
+  const usesSets = only === undefined || only === 'generated';
+  const chosenSets = usesSets && sets.length < SETS.length ? { sets } : {};
   const flags = {
     ...{ model, data, triples, frames, seed, ...(only === 'reconstruction' ? {} : sampling) },
     ...{ ...chosenSets, device },

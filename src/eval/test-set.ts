@@ -2,7 +2,6 @@
  * The fixed cases that an evaluation scores, each with its prompts, its noise seed and one real scene of what they ask for.
  * A pure function of (what a model knows, count, seed, frames). Does not generate or score.
  */
-import type { Language } from '../data/captions.ts';
 import type { Motion } from '../data/motion.ts';
 import { randomStream } from '../data/random.ts';
 import { PAIR_MOTIONS, PLAIN_MIX, type SampleOptions, sampleScene } from '../data/sample.ts';
@@ -10,7 +9,7 @@ import type { Scene } from '../data/scene.ts';
 import { allHeldOutTriples, heldOutTriples, type Triple } from '../data/split.ts';
 import { inputError } from '../errors.ts';
 import type { Knowledge } from './knowledge.ts';
-import { type Paraphrase, paraphrase, promptOf } from './prompts.ts';
+import { otherPrompts, type Prompts, plainPrompts } from './prompts.ts';
 
 /** Frames of a scored clip unless told: long enough for every motion to show what it is. */
 export const SCORED_FRAMES = 34;
@@ -22,7 +21,7 @@ export type SetName = (typeof SETS)[number];
 /** One case. `seed` is that of its noise; `scene` shows what its prompts ask for as a training clip would. */
 export type TestCase = {
   readonly scene: Scene;
-  readonly prompts: Readonly<Record<Language, string>>;
+  readonly prompts: Prompts;
   readonly seed: number;
 };
 
@@ -33,7 +32,7 @@ export type CaseOptions = { readonly count: number; readonly seed: number; reado
 const STREAM = { scored: 0, unseen: 1e6, long: 2e6, sceneries: 3e6, pairs: 4e6, words: 5e6 } as const;
 
 /**
- * Cases of one set; none where the model does not know what it asks for, or where nobody can paraphrase.
+ * Cases of one set; none where the model does not know what it asks for.
  * @throws input error when `count` is not a whole number from 2 to the number of held-out triples that the model knows.
  */
 export function testCases(known: Knowledge, set: SetName, options: CaseOptions): TestCase[] {
@@ -41,7 +40,7 @@ export function testCases(known: Knowledge, set: SetName, options: CaseOptions):
     case 'main':
       return mainCases(known, options);
     case 'paraphrased':
-      return paraphrase ? paraphrasedCases(known, options, paraphrase) : [];
+      return known.paraphrases ? paraphrasedCases(known, options) : [];
     case 'sceneries':
       return sceneryCases(known, options);
     case 'pairs':
@@ -61,13 +60,12 @@ function mainCases(known: Knowledge, { count, seed, frames }: CaseOptions): Test
   );
 }
 
-/** The main cases again, each said once by `say`. */
-export function paraphrasedCases(known: Knowledge, options: CaseOptions, say: Paraphrase): TestCase[] {
-  return mainCases(known, options).map((each, i) => {
-    const inOtherWords = (language: Language) =>
-      say(known.world, each.scene, language, randomStream(options.seed, STREAM.words + i));
-    return { ...each, prompts: { en: inOtherWords('en'), zh: inOtherWords('zh') } };
-  });
+/** The main cases again, said in other words. */
+function paraphrasedCases(known: Knowledge, options: CaseOptions): TestCase[] {
+  return mainCases(known, options).map((each, i) => ({
+    ...each,
+    prompts: otherPrompts(known.world, each.scene, { seed: options.seed, stream: STREAM.words + i }),
+  }));
 }
 
 /** Every scenery under every camera in turn; subjects and motions as drawn. */
@@ -108,8 +106,7 @@ function drawnCase(known: Knowledge, i: number, draw: Draw): TestCase {
 
 function testCase({ world }: Knowledge, i: number, { stream, seed, scene: options }: Draw): TestCase {
   const scene = sampleScene(randomStream(seed, stream + i), world, options);
-  const prompts = { en: promptOf(world, scene, 'en'), zh: promptOf(world, scene, 'zh') };
-  return { scene, prompts, seed: seed + i };
+  return { scene, prompts: plainPrompts(world, scene), seed: seed + i };
 }
 
 /** `count` scenes of subjects that nothing was trained on, each subject and motion about equally often. */

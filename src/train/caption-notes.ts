@@ -27,10 +27,10 @@ export function captionNotes(
 
 const segmenter = new Intl.Segmenter('en', { granularity: 'word' });
 
-/** Words that a tokenizer does not know, and those that CLIP's takes letter by letter, so that nothing was learnt of them. */
+/** Words that a tokenizer does not know, and those that CLIP's takes mostly letter by letter, so that nothing was learnt of them. */
 function strangeWords(text: string, { clip, unknownWords }: Tokenizers): string[] {
   const spelt = [...segmenter.segment(text)].flatMap(({ segment }) =>
-    /^\p{Script=Latin}{2,}$/u.test(segment) && clip.tokenIds(segment).length === segment.length ? [segment] : [],
+    /^\p{Script=Latin}{2,}$/u.test(segment) && clip.tokenIds(segment).length > segment.length / 2 ? [segment] : [],
   );
   return [...unknownWords(text), ...spelt];
 }

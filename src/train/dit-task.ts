@@ -17,6 +17,7 @@ import { floats, type Value } from '../runtime/value.ts';
 import { input, mean, square, sub, type Tensor } from '../tensor/index.ts';
 import { hunyuanClip } from '../text/hunyuan-clip.ts';
 import { stepLlm } from '../text/step-llm.ts';
+import { type TrainingRecord, writeTrainingRecord } from '../training-record.ts';
 import { openComponent } from '../weights/checkpoint.ts';
 import { captionNotes } from './caption-notes.ts';
 import { hasState } from './checkpoint.ts';
@@ -30,6 +31,7 @@ import { channelStatistics, knownStatistics, type LatentSet, latentSet, normalis
 import { decodingLine, type Show } from './metrics.ts';
 import { JOINT_COMPONENTS, type JointConfigs, prepareFolder, saveFolder } from './model-folder.ts';
 import { initialValues, loadValues } from './parameters.ts';
+import { recordOfRun } from './run-record.ts';
 import type { Task, Weights } from './trainer.ts';
 
 /** Held-out latents score the run, in bins of time; their clips come from a seed of their own. */
@@ -68,10 +70,11 @@ export async function ditTask(config: DitTraining, options: { device: Device; sh
     return data;
   };
   const save = (weights: Weights, folder: string): Promise<void> => {
-    const { statistics } = trainingData();
-    return replaceFolder(folder, (part) =>
-      saveFolder(part, { weights, prepared, statistics, vae: config.vae, fps: config.decode.fps }),
-    );
+    const { statistics, record } = trainingData();
+    return replaceFolder(folder, async (part) => {
+      await saveFolder(part, { weights, prepared, statistics, vae: config.vae, fps: config.decode.fps });
+      if (record) await writeTrainingRecord(part, record);
+    });
   };
   const longest = config.buckets.reduce((a, b) => (b.frames > a.frames ? b : a));
   const { sampleSteps } = config;
@@ -147,6 +150,7 @@ type TrainingData = {
   readonly sets: readonly LatentSet[];
   readonly held: LatentSet;
   readonly statistics: ReturnType<typeof channelStatistics>;
+  readonly record: TrainingRecord | undefined;
 };
 
 type DataOptions = {
@@ -188,7 +192,8 @@ async function makeData(config: DitTraining, options: DataOptions): Promise<Trai
   const held = await load({ ...longest, clips: config.validationClips }, { seed: VALIDATION.seed, part: 'validation' });
   const statistics = (await knownStatistics(config.vae)) ?? channelStatistics(sets);
   for (const set of [...sets, held]) normalise(set, statistics);
-  return { sets, held, statistics };
+  const record = await recordOfRun(config, options.source);
+  return { sets, held, statistics, record };
 }
 
 type ClipKind = Pick<DitTraining['buckets'][number], 'frames' | 'aspect' | 'scenes' | 'clips'>;

@@ -40,6 +40,22 @@ function watch(terminal: World['terminal'], firstStep = 0): string[] {
   return notes;
 }
 
+describe('a preview', () => {
+  const small = { type: 'preview', step: 4, steps: 9, width: 2, height: 2, pictures: [], times: [] } as const;
+  const stream = () => new PassThrough() as unknown as NodeJS.WriteStream;
+  it.each([
+    [{ path: 'p.webp' }, undefined, ['preview after step 4 in p.webp']],
+    [{ path: 'p.webp' }, stream(), []],
+    [{}, undefined, []],
+    [{ failure: 'disk full' }, undefined, ['no preview after step 4: disk full']],
+    [{ failure: 'disk full' }, stream(), ['no preview after step 4: disk full']],
+  ])('is told case %#', (more, terminal, wanted) => {
+    const notes: string[] = [];
+    progressFor({ terminal, note: (line: string) => notes.push(line) } as unknown as World).show({ ...small, ...more });
+    expect(notes).toEqual(wanted);
+  });
+});
+
 it('says first why it does not run on the device asked for', () => {
   const notes: string[] = [];
   const world = { terminal: undefined, note: (line: string) => notes.push(line) } as unknown as World;

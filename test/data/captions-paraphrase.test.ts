@@ -53,7 +53,7 @@ describe('paraphrases', () => {
           for (const text of texts) expect(isTrained(text), text).toBe(false);
         }
       }),
-      { numRuns: 40 },
+      { numRuns: 25 },
     );
   });
 

@@ -10,6 +10,8 @@ import { presetOf } from '../../src/presets.ts';
 import { averageModels } from '../../src/train/average-models.ts';
 import { drawSamples } from '../../src/train/dit-samples.ts';
 import { runTraining } from '../../src/train/run.ts';
+import { readTrainingRecord } from '../../src/training-record.ts';
+import { loadPreviews } from '../../src/vae/preview.ts';
 import { openSafetensors, writeSafetensors } from '../../src/weights/safetensors.ts';
 import { drawnWorld } from '../data/drawn-world.ts';
 import { ditConfig, vaeConfig, writeWorld } from './tiny-runs.ts';
@@ -62,6 +64,13 @@ describe('a VAE run', () => {
     expect(report).toContain('src="data:image/webp;base64,');
   });
 
+  it('leaves a map of its previews in either folder, which the denoiser trained on it carries along', async () => {
+    for (const model of ['vae/best', 'vae/last', 'dit/last'])
+      expect(await loadPreviews(at('runs', model))).not.toHaveProperty('missing');
+    const files = ['vae', 'dit'].map((name) => readFileSync(at('runs', name, 'last', 'vae', 'preview.safetensors')));
+    expect(files[0]!.equals(files[1]!)).toBe(true);
+  });
+
   it('goes the same way where activations are recomputed', async () => {
     await run({ ...vaeConfig(root), name: 'again', recompute: true });
     const last = (name: string) => JSON.parse(readFileSync(at('runs', name, 'metrics.jsonl'), 'utf8').split('\n')[1]!);
@@ -74,6 +83,9 @@ describe('a denoiser run', () => {
   it('leaves a whole model that the pipeline runs, and a grid of samples', async () => {
     const model = at('runs', 'dit', 'last');
     const pipeline = await loadPipeline(model, { device: 'cpu', preset: presetOf(model), threads: 1 });
+    const record = readTrainingRecord(model)!;
+    expect(record).toMatchObject({ format: 1, frames: [1], motions: ['still'], pairs: false, paraphrases: true });
+    expect(record.subjects).not.toContain('wheel'); // nobody trains on it
     const text = await pipeline.encodeText(['a disk on a red background']);
     await pipeline.close();
     expect(text).toBeDefined();

@@ -234,7 +234,7 @@ describe('step-video train report', () => {
     ],
     [['report', 'a', '--config', 'b'], 'train report: --config is for vae and dit'],
     [['vae', '--config', 'b', '--out', 'c'], 'train: --out is for report'],
-    [['reprot'], 'train: must be followed by vae, dit, features or report, got reprot'],
+    [['reprot'], 'train: must be followed by vae, dit, features, report or average, got reprot'],
   ])('%j is refused', async (argv, message) => {
     const { code, err } = await cli(...argv);
     expect(code).toBe(2);
