@@ -43,7 +43,7 @@ export async function drawSamples(options: SampleOptions): Promise<void> {
   const labels: string[] = [];
   const pipeline = await loadPipeline(model, { device, preset: presetOf(model), threads });
   try {
-    for (let i = 0; i < Math.min(GRID.clips, stream.distinct); i++) {
+    for (let i = 0; i < Math.min(GRID.clips, stream.files); i++) {
       const { pixels } = await stream.clip(i);
       const caption = stream.caption(i);
       const made = await makeClip(pipeline, { caption, frames, seed: i });
