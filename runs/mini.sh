@@ -9,8 +9,7 @@ run() { node --import tsx src/cli/main.ts "$@"; }
 run data build
 run train features --config runs/features.json
 run train vae --config runs/vae-1-stills.json
-run train vae --config runs/vae-2-stills.json
-run train vae --config runs/vae-3-video.json
+run train vae --config runs/vae-2-video.json
 run train dit --config runs/dit-1-stills.json
 run train dit --config runs/dit-2-clips.json
 run train dit --config runs/dit-3-tuned.json

@@ -10,7 +10,7 @@ import { parseConfig, type TransformerConfig } from '../../src/weights/component
 export const ditRun = (): Promise<DitTraining> => readRun('dit-3-tuned', 'dit');
 
 /** The stage that trains the whole VAE on clips. */
-export const vaeRun = (): Promise<VaeTraining> => readRun('vae-3-video', 'vae');
+export const vaeRun = (): Promise<VaeTraining> => readRun('vae-2-video', 'vae');
 
 export const transformerOf = ({ model }: DitTraining): TransformerConfig =>
   parseConfig('transformer', model.transformer, 'transformer');

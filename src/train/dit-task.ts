@@ -27,7 +27,8 @@ import { type BalancedBuckets, balancedBuckets } from './dit-balance.ts';
 import { batchOf, tokensOf } from './dit-batch.ts';
 import { drawSamples } from './dit-samples.ts';
 import type { Bucket } from './gradients.ts';
-import { channelStatistics, knownStatistics, type LatentSet, latentSet, normalise } from './latents.ts';
+import { channelStatistics, knownStatistics, type LatentStatistics, normalise } from './latent-statistics.ts';
+import { type LatentSet, latentSet } from './latents.ts';
 import { decodingLine, type Show } from './metrics.ts';
 import { JOINT_COMPONENTS, type JointConfigs, prepareFolder, saveFolder } from './model-folder.ts';
 import { initialValues, loadValues } from './parameters.ts';
@@ -149,7 +150,7 @@ type TrainingData = {
   /** Normalised latents of each bucket. */
   readonly sets: readonly LatentSet[];
   readonly held: LatentSet;
-  readonly statistics: ReturnType<typeof channelStatistics>;
+  readonly statistics: LatentStatistics;
   readonly record: TrainingRecord | undefined;
 };
 

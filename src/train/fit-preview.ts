@@ -1,5 +1,5 @@
 /**
- * Fits the map of previews to a model's encoder on clips, and says how close it comes on held-out ones.
+ * Fits the map of previews to a model's encoder on clips, and says how close it comes on held-out ones and how latents spread.
  * Knows which clips; the arithmetic is vae/preview-fit.ts.
  */
 import type { ClipPixels, ClipSource } from '../data/clip-source.ts';
@@ -10,6 +10,7 @@ import { loadVae, type Vae } from '../vae/load.ts';
 import { isFirst, type MAPS, type PreviewMaps, previewPicture, savePreviews } from '../vae/preview.ts';
 import { type PreviewExample, previewFitter, previewTarget } from '../vae/preview-fit.ts';
 import { clipsToPixels } from './clip-pixels.ts';
+import { channelStatistics, type LatentStatistics } from './latent-statistics.ts';
 
 /** Clips of the fit are drawn as training's are, by a seed of their own. */
 const SEED = 4242;
@@ -27,10 +28,14 @@ export type FitOptions = {
   readonly measure?: number | undefined;
 };
 
-/** `psnr` in dB of each map's pictures against averaged real frames, where that was asked for. */
+/**
+ * `psnr` in dB of each map's pictures against averaged real frames, where that was asked for; `statistics` of the latents that the
+ * maps were fitted on.
+ */
 export type PreviewFit = {
   readonly file: string;
   readonly psnr: Readonly<Record<(typeof MAPS)[number], number>> | undefined;
+  readonly statistics: LatentStatistics;
 };
 
 /** Fits and writes `vae/preview.safetensors` of model directory `dir`. The same weights and clips give the same file. */
@@ -43,12 +48,16 @@ export async function fitPreview(dir: string, options: FitOptions): Promise<Prev
     const held = await source.stream({ seed: SEED + 1, frames: PREVIEW_FRAMES, part: 'held-out' });
     if (!shown || !held) throw internalError('preview', 'every source has clips to train on and held-out ones');
     const [clips, measure] = [Math.min(options.clips, shown.distinct), Math.min(options.measure ?? 0, held.distinct)];
-    for (let i = 0; i < clips; i++) fitter.add(await exampleOf(vae, await shown.clip(i)));
+    const fitted: PreviewExample[] = [];
+    for (let i = 0; i < clips; i++) fitted.push(await exampleOf(vae, await shown.clip(i)));
+    for (const example of fitted) fitter.add(example);
     const maps = fitter.maps();
     const examples: PreviewExample[] = [];
     for (let i = 0; i < measure; i++) examples.push(await exampleOf(vae, await held.clip(i)));
     const file = await savePreviews(dir, maps, { clips });
-    return { file, psnr: measure === 0 ? undefined : accuracy(maps, examples) };
+    const shape = (e: PreviewExample) => [LATENT_FRAMES.length, vae.config.z_channels, e.height, e.width];
+    const statistics = channelStatistics(fitted.map((e) => ({ latents: e.latents, shape: shape(e) })));
+    return { file, psnr: measure === 0 ? undefined : accuracy(maps, examples), statistics };
   } finally {
     await vae.close();
   }

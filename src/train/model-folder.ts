@@ -2,7 +2,7 @@
  * A small model's directory in the official layout: configs, tokenizers built from captions, weights of each component.
  * Does not train and does not know losses.
  */
-import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { ClipSource } from '../data/clip-source.ts';
 import { PRESET_FILE, PRESETS } from '../presets.ts';
@@ -17,6 +17,7 @@ import {
 } from '../weights/component-config.ts';
 import { writeSafetensors } from '../weights/safetensors.ts';
 import type { DitTraining } from './config.ts';
+import { keepStatistics, type LatentStatistics } from './latent-statistics.ts';
 import { rawConfig } from './start-sizes.ts';
 
 /** The three components that train together, as prefixes of their parameters' names. */
@@ -95,7 +96,7 @@ export async function saveFolder(
     prepared: string;
     vae: string;
     fps: number;
-    statistics: { mean: number[]; deviation: number[] };
+    statistics: LatentStatistics;
   },
 ): Promise<void> {
   for (const component of JOINT_COMPONENTS) {
@@ -117,7 +118,7 @@ export async function saveFolder(
   }
   await copyFolder(path.join(parts.prepared, CLIP_WORDS), path.join(target, CLIP_WORDS));
   await copyFolder(path.join(parts.vae, 'vae'), path.join(target, 'vae'));
-  await normalisedVaeConfig(path.join(target, 'vae', 'config.json'), parts.statistics);
+  await keepStatistics(target, parts.statistics);
   await mkdir(path.join(target, 'scheduler'), { recursive: true });
   await writeJson(path.join(target, 'scheduler', 'scheduler_config.json'), {
     _class_name: 'FlowMatchDiscreteScheduler',
@@ -137,17 +138,6 @@ export async function saveFolder(
   await writeJson(path.join(target, PRESET_FILE), {
     preset: 'mini',
     ...(!isUsual && { defaults: { fps: parts.fps } }),
-  });
-}
-
-/** The latents that the denoiser sees have mean 0 and deviation 1 in each channel; the VAE's config says how. */
-async function normalisedVaeConfig(file: string, statistics: { mean: number[]; deviation: number[] }): Promise<void> {
-  const config = JSON.parse(await readFile(file, 'utf8')) as object;
-  const rounded = (values: number[]): number[] => values.map((v) => Number(v.toPrecision(6)));
-  await writeJson(file, {
-    ...config,
-    latents_mean: rounded(statistics.mean),
-    latents_std: rounded(statistics.deviation),
   });
 }
 

@@ -25,6 +25,7 @@ import type { VaeTraining } from './config.ts';
 import { replaceFolder, writingErrors } from './disk.ts';
 import { fitPreview, PREVIEW_FRAMES } from './fit-preview.ts';
 import type { Bucket } from './gradients.ts';
+import { keepStatistics } from './latent-statistics.ts';
 import { decodingLine, type Show } from './metrics.ts';
 import { groupOf, initialValues, loadValues } from './parameters.ts';
 import type { Task } from './trainer.ts';
@@ -75,7 +76,9 @@ export async function vaeTask(config: VaeTraining, { device, show }: { device: D
         await save({ ...config.model, ...statistics }, weights, part);
         const { previewClips: clips, threads } = config;
         const isPossible = config.core === undefined && (await source.longest()) >= PREVIEW_FRAMES;
-        if (clips > 0 && isPossible) await fitPreview(part, { source, clips, device, threads });
+        if (clips === 0 || !isPossible) return;
+        const fit = await fitPreview(part, { source, clips, device, threads });
+        if (statistics === undefined) await keepStatistics(part, fit.statistics);
       }),
     ...(opposed && { adversary: opposed.adversary() }),
   };

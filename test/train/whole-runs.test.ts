@@ -9,6 +9,7 @@ import { loadPipeline } from '../../src/pipeline.ts';
 import { presetOf } from '../../src/presets.ts';
 import { averageModels } from '../../src/train/average-models.ts';
 import { drawSamples } from '../../src/train/dit-samples.ts';
+import { knownStatistics, normalise } from '../../src/train/latent-statistics.ts';
 import { runTraining } from '../../src/train/run.ts';
 import { readTrainingRecord } from '../../src/training-record.ts';
 import { loadPreviews } from '../../src/vae/preview.ts';
@@ -71,6 +72,20 @@ describe('a VAE run', () => {
     expect(files[0]!.equals(files[1]!)).toBe(true);
   });
 
+  it('leaves mean and deviation of its latents, which the denoiser trained on it takes as they are', async () => {
+    const configs = ['vae', 'dit'].map((name) =>
+      JSON.parse(readFileSync(at('runs', name, 'last', 'vae', 'config.json'), 'utf8')),
+    );
+    expect(configs[0].latents_mean).toHaveLength(2);
+    expect(Math.min(...configs[0].latents_std)).toBeGreaterThan(0);
+    expect(configs[1]).toEqual(configs[0]);
+
+    const { latents_mean: mean, latents_std: deviation } = configs[0];
+    const clip = { latents: Float32Array.from([mean[0], mean[1] + 2 * deviation[1]]), shape: [1, 2, 1, 1] };
+    normalise(clip, (await knownStatistics(at('runs', 'vae', 'last')))!);
+    expect([...clip.latents]).toEqual([expect.closeTo(0, 5), expect.closeTo(2, 4)]);
+  });
+
   it('goes the same way where activations are recomputed', async () => {
     await run({ ...vaeConfig(root), name: 'again', recompute: true });
     const last = (name: string) => JSON.parse(readFileSync(at('runs', name, 'metrics.jsonl'), 'utf8').split('\n')[1]!);
@@ -123,6 +138,20 @@ describe('a denoiser run', () => {
     expect(await weightsOf(at('runs', 'stopped', 'state.safetensors'))).toEqual(
       await weightsOf(at('runs', 'straight', 'state.safetensors')),
     );
+  });
+
+  it('leaves mean and deviation of its latents, which the denoiser trained on it takes as they are', async () => {
+    const configs = ['vae', 'dit'].map((name) =>
+      JSON.parse(readFileSync(at('runs', name, 'last', 'vae', 'config.json'), 'utf8')),
+    );
+    expect(configs[0].latents_mean).toHaveLength(2);
+    expect(Math.min(...configs[0].latents_std)).toBeGreaterThan(0);
+    expect(configs[1]).toEqual(configs[0]);
+
+    const { latents_mean: mean, latents_std: deviation } = configs[0];
+    const clip = { latents: Float32Array.from([mean[0], mean[1] + 2 * deviation[1]]), shape: [1, 2, 1, 1] };
+    normalise(clip, (await knownStatistics(at('runs', 'vae', 'last')))!);
+    expect([...clip.latents]).toEqual([expect.closeTo(0, 5), expect.closeTo(2, 4)]);
   });
 
   it('goes the same way where activations are recomputed', async () => {
