@@ -63,6 +63,7 @@ export async function ditTask(config: DitTraining, options: { device: Device; sh
     textTokens: config.textTokens,
   });
 
+  const longest = config.buckets.reduce((a, b) => (b.frames > a.frames ? b : a));
   let data: TrainingData | undefined;
   let validation: Executable<'loss'> | undefined;
   let balanced: BalancedBuckets | undefined;
@@ -73,11 +74,11 @@ export async function ditTask(config: DitTraining, options: { device: Device; sh
   const save = (weights: Weights, folder: string): Promise<void> => {
     const { statistics, record } = trainingData();
     return replaceFolder(folder, async (part) => {
-      await saveFolder(part, { weights, prepared, statistics, vae: config.vae, fps: config.decode.fps });
+      const { frames } = longest;
+      await saveFolder(part, { weights, prepared, statistics, vae: config.vae, fps: config.decode.fps, frames });
       if (record) await writeTrainingRecord(part, record);
     });
   };
-  const longest = config.buckets.reduce((a, b) => (b.frames > a.frames ? b : a));
   const { sampleSteps } = config;
   return {
     specs: scope.specs,

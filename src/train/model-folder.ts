@@ -96,6 +96,8 @@ export async function saveFolder(
     prepared: string;
     vae: string;
     fps: number;
+    /** Of the longest clips that it learned, which it makes unless told. */
+    frames: number;
     statistics: LatentStatistics;
   },
 ): Promise<void> {
@@ -134,10 +136,14 @@ export async function saveFolder(
     scheduler: ['stepvideo', 'FlowMatchDiscreteScheduler'],
     transformer: ['stepvideo', 'StepVideoModel'],
   });
-  const isUsual = parts.fps === PRESETS.mini.fps;
+  const { fps, frames } = parts;
+  const defaults = {
+    ...(fps !== PRESETS.mini.fps && { fps }),
+    ...(frames !== PRESETS.mini.frames && { frames }),
+  };
   await writeJson(path.join(target, PRESET_FILE), {
     preset: 'mini',
-    ...(!isUsual && { defaults: { fps: parts.fps } }),
+    ...(Object.keys(defaults).length > 0 && { defaults }),
   });
 }
 

@@ -98,6 +98,7 @@ describe('a denoiser run', () => {
   it('leaves a whole model that the pipeline runs, and a grid of samples', async () => {
     const model = at('runs', 'dit', 'last');
     const pipeline = await loadPipeline(model, { device: 'cpu', preset: presetOf(model), threads: 1 });
+    expect(presetOf(model)).toMatchObject({ frames: 1, fps: 12 });
     const record = readTrainingRecord(model)!;
     expect(record).toMatchObject({ format: 1, frames: [1], motions: ['still'], pairs: false, paraphrases: true });
     expect(record.subjects).not.toContain('wheel'); // nobody trains on it
