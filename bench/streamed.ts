@@ -2,7 +2,7 @@
  * One network of a checkpoint, held as a plan for the given memory says: measured peak against the plan's, and seconds. At the
  * official size with `npm run synthetic -- DIR` and `--model DIR`; without a model, one layer of that size made for the purpose.
  *
- *   npm run bench -- streamed [--only dit|llm|clip] [--model DIR] [--memory 8GB] [--size 256x256] [--frames 1] [--threads N]
+ *   npm run bench -- streamed [--only dit|llm|clip] [--model DIR] [--memory 8GB] [--size 256x256] [--frames 1] [--steps 1] [--threads N]
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -26,9 +26,9 @@ import { OFFICIAL, writeSynthetic } from './parts/synthetic-checkpoint.ts';
 
 const text = { type: 'string' } as const;
 const { values } = parseArgs({
-  options: { only: text, model: text, memory: text, size: text, frames: text, threads: text },
+  options: { only: text, model: text, memory: text, size: text, frames: text, steps: text, threads: text },
 });
-const { only = 'dit', memory = '8GB', size = '256x256', frames = '1' } = values;
+const { only = 'dit', memory = '8GB', size = '256x256', frames = '1', steps = '1' } = values;
 const COMPONENTS = { dit: 'transformer', llm: 'step_llm', clip: 'hunyuan_clip' } as const;
 if (!Object.hasOwn(COMPONENTS, only)) throw inputError('bench', '--only must be one of dit, llm, clip', only);
 const component = COMPONENTS[only as keyof typeof COMPONENTS];
@@ -43,7 +43,7 @@ if (made !== undefined) {
   await writeSynthetic(made, { configs: { transformer, step_llm } });
 }
 const directory = values.model ?? (made as string);
-const request = parseRequest({ prompt: 'bench', size, frames: Number(frames), guidanceScale: 1, steps: 1 });
+const request = parseRequest({ prompt: 'bench', size, frames: Number(frames), guidanceScale: 1, steps: Number(steps) });
 const sampling = fillRequest(request, PRESETS.official);
 const plan = await planMemory(directory, sampling, { device: 'cpu', memory: bytes });
 const planned = plan.networks.find((network) => network.component === component)!;
@@ -72,7 +72,7 @@ report(
       'planned / peak': planned.peak / peak,
     },
   ],
-  { memory, size, frames, threads: threads ?? 'all' },
+  { memory, size, frames, steps, threads: threads ?? 'all' },
 );
 if (made !== undefined) await rm(made, { recursive: true });
 
@@ -87,7 +87,9 @@ async function velocity(): Promise<Float32Array> {
     lengths: [320],
   };
   const call = { latents: normal(latentLength(shape)), batch: 1, shape, t: 0.5, text: states };
-  const result = await dit.velocity(call);
+  let result = await dit.velocity(call);
+  // Stages are held for the steps after the first.
+  for (let step = 1; step < Number(steps); step++) result = await dit.velocity(call);
   await dit.close();
   return result;
 }

@@ -18,7 +18,7 @@ export type BlockContext = {
   /** Shared modulation [B, 6 D]; each block adds its own table. */
   readonly modulation: Tensor;
   /** Places queries or keys of the tokens from `from` on. */
-  readonly rotate: (x: Tensor, from: number) => Tensor;
+  readonly rotate: (x: Tensor, from: number, tokenAxis: 1 | 2) => Tensor;
   /** Tokens that go through the block side by side; all where undefined. Fewer take less memory, to the same result. */
   readonly tile?: number | undefined;
 };
@@ -44,7 +44,7 @@ export function block(
   const width = config.heads * config.headDim;
   const table = scope.parameter('scale_shift_table', [6, width], { normal: 1 / Math.sqrt(width) });
   const norm1 = layerNorm(scope.at('norm1'), width, { eps: BLOCK_EPSILON });
-  const attn1 = selfAttention(scope.at('attn1'), config);
+  const attn1Among = selfAttention(scope.at('attn1'), config);
   const attn2 = crossAttention(scope.at('attn2'), config);
   const norm2 = layerNorm(scope.at('norm2'), width, { eps: BLOCK_EPSILON });
   const ff = feedForward(scope.at('ff'), width);
@@ -58,17 +58,18 @@ export function block(
     const [shiftSelf, scaleSelf, gateSelf, shiftFeed, scaleFeed, gateFeed] = parts;
     const seeSelf = (name: string, y: Tensor): void => observe(`attn1.${name}`, y);
     const tiles = tilesOf(input, tile); //                                                [B, n, D] each
+    const attn1 = attn1Among(dim(input.shape, 1));
     const projected = tiles.map(({ x, from }) => {
-      const placed = (y: Tensor): Tensor => rotate(y, from);
+      const placed = (y: Tensor, tokenAxis: 1 | 2): Tensor => rotate(y, from, tokenAxis);
       return attn1.project(modulate(see('norm1', norm1(x)), scaleSelf, shiftSelf), placed, seeSelf);
     });
     const key = concat(
       projected.map(([, k]) => k),
-      2,
+      attn1.tokenAxis,
     );
     const value = concat(
       projected.map(([, , v]) => v),
-      2,
+      attn1.tokenAxis,
     );
     const outputs = tiles.map(({ x: tokens }, i) => {
       const attended = attn1.attend(projected[i]![0], key, value);

@@ -3,7 +3,7 @@
  * Knows the grid; does not know attention.
  */
 import { internalError } from '../errors.ts';
-import { add, constant, dim, matmul, mul, slice, type Tensor } from '../tensor/index.ts';
+import { add, constant, dim, matmul, mul, reshape, slice, type Tensor } from '../tensor/index.ts';
 import type { TransformerConfig } from '../weights/component-config.ts';
 
 const BASE = 1e4;
@@ -80,12 +80,19 @@ export function ropeConstants(grid: Grid, split: RopeSplit): RopeTables {
   return { cos: constant(tables.cos, shape), sin: constant(tables.sin, shape) };
 }
 
-/** Rotates queries or keys [B, heads, n, headDim] by the places of the tokens from `from` on. The turn is a product: its gradient is one too, where that of six slices is six paddings. */
-export function rotary({ cos, sin }: RopeTables, split: RopeSplit): (x: Tensor, from?: number) => Tensor {
+/** Rotates queries or keys, [B, heads, n, headDim] or with tokens as axis 1, by the places of the tokens from `from` on. The turn is a product: its gradient is one too, where that of six slices is six paddings. */
+export function rotary(
+  { cos, sin }: RopeTables,
+  split: RopeSplit,
+): (x: Tensor, from?: number, tokenAxis?: 1 | 2) => Tensor {
   const width = split[0] + split[1] + split[2];
   const turn = constant(quarterTurn(split), [width, width]);
-  return (x, from = 0) => {
-    const rows = (table: Tensor): Tensor => slice(table, 0, from, from + dim(x.shape, 2));
+  return (x, from = 0, tokenAxis = 2) => {
+    const tokens = dim(x.shape, tokenAxis);
+    const rows = (table: Tensor): Tensor => {
+      const own = slice(table, 0, from, from + tokens);
+      return tokenAxis === 2 ? own : reshape(own, [tokens, 1, width]);
+    };
     return add(mul(x, rows(cos)), mul(matmul(x, turn), rows(sin)));
   };
 }

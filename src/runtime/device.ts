@@ -27,6 +27,7 @@ export type Capabilities = {
 export function capabilitiesOf(device: Device): Capabilities {
   switch (device) {
     case 'cpu':
+      return { attention: 'flash', trigonometry: 1e-6, widensStored: true };
     case 'cuda':
       return { attention: 'fused', trigonometry: 1e-6, widensStored: true };
     case 'webgpu':

@@ -140,6 +140,8 @@ function liveness(
 function scratch(node: Tensor): number {
   // Convolutions work in a layout of their own: copies of input and result.
   if (node.op === 'Conv') return bytesOf(node.inputs[0] as Tensor) + bytesOf(node);
+  // All three apart by heads.
+  if (node.op === 'FlashAttention') return node.inputs.reduce((sum, x) => sum + bytesOf(x), 0);
   if (node.op !== 'Attention') return 0;
   const [q, k] = node.inputs as [Tensor, Tensor];
   return BYTES.float32 * sizeOf(q.shape.slice(0, 3)) * dim(k.shape, 2);

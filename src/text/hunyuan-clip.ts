@@ -54,7 +54,7 @@ export function clipParts(scope: Scope, config: HunyuanClipConfig, form: Attenti
 export function clipBias(mask: Tensor, form: AttentionForm): Tensor {
   const [batch, length] = mask.shape as readonly [number, number];
   const keys = mul(sub(1, reshape(mask, [batch, 1, 1, length])), NOT_ATTENDED);
-  return form === 'fused' ? expand(keys, [batch, 1, length, length]) : keys;
+  return form !== 'primitive' ? expand(keys, [batch, 1, length, length]) : keys;
 }
 
 /** Declares the encoder's weights under `scope`; returns ids and mask → states [B, L, hidden]. */

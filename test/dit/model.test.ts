@@ -1,8 +1,21 @@
 import { describe, expect, it } from 'vitest';
+import { gaussian } from '../../src/diffusion/noise.ts';
 import { textBias } from '../../src/dit/load.ts';
 import { type DitInputs, ditVelocity } from '../../src/dit/model.ts';
 import { Scope } from '../../src/nn/scope.ts';
-import { evaluate, input, type NDArray, ndarray, print, sameShape, verify } from '../../src/tensor/index.ts';
+import { compile } from '../../src/runtime/compile.ts';
+import { float32, floats, type Value } from '../../src/runtime/value.ts';
+import {
+  type AttentionForm,
+  evaluate,
+  input,
+  type NDArray,
+  ndarray,
+  print,
+  sameShape,
+  sizeOf,
+  verify,
+} from '../../src/tensor/index.ts';
 import { initialValues } from '../../src/train/parameters.ts';
 import { parseConfig } from '../../src/weights/component-config.ts';
 import { expectedTransformer } from '../../src/weights/manifest.ts';
@@ -20,6 +33,7 @@ const configOf = (change: object = {}) => parseConfig('transformer', { ...tiny, 
 function model(
   config: ReturnType<typeof configOf>,
   size: { batch: number; frames: number; height: number; width: number; text: number },
+  form: AttentionForm = 'primitive',
 ) {
   const { batch, frames, height, width, text } = size;
   const hasClip = typeof config.caption_channels !== 'number';
@@ -31,7 +45,7 @@ function model(
     textBias: input('textBias', [batch, text + (hasClip ? 3 : 0)]),
   };
   const scope = new Scope();
-  return { scope, inputs, velocity: ditVelocity(scope, config, 'primitive')(inputs) };
+  return { scope, inputs, velocity: ditVelocity(scope, config, form)(inputs) };
 }
 
 const wave = (shape: readonly number[], phase: number): NDArray => {
@@ -58,6 +72,36 @@ describe('the denoiser as a graph', () => {
       verify([velocity]);
       expect(print([velocity])).not.toContain('Attention(');
     }
+  });
+
+  it('takes many tokens without logits where a device asks for that, to the same velocity', async () => {
+    const size = { batch: 1, frames: 4, height: 16, width: 17, text: 2 };
+    const config = configOf({ attention_head_dim: 32 });
+    const forms = ['fused', 'flash'] as const;
+    const models = forms.map((form) => model(config, size, form));
+    expect(models.map(({ velocity }) => print([velocity]).includes('FlashAttention('))).toEqual([false, true]);
+    const { scope, inputs } = models[0]!;
+    const drawn = (shape: readonly number[], stream: number, scale = 1): Value =>
+      float32(
+        gaussian({ seed: 5, stream, length: sizeOf(shape) }).map((x) => x * scale),
+        shape,
+      );
+    const feeds = Object.fromEntries([
+      ...[...scope.specs.values()].map(({ name, shape }, i) => [name, drawn(shape, i, 0.2)]),
+      ...Object.entries(inputs).map(([name, { shape }], i) => [name, drawn(shape, 1000 + i)]),
+    ]);
+    const [fused, flash] = await Promise.all(
+      models.map(async ({ velocity }) => {
+        const executable = await compile({ velocity }, { device: 'cpu', threads: 1 });
+        const result = await executable.run(feeds);
+        await executable.dispose();
+        return floats(result.velocity);
+      }),
+    );
+    const largest = Math.max(...fused!.map(Math.abs));
+    const deviation = Math.max(...flash!.map((v, i) => Math.abs(v - fused![i]!)));
+    expect(largest).toBeGreaterThan(0.1);
+    expect(deviation / largest).toBeLessThan(5e-6);
   });
 
   it('starts with gates half open and a velocity of zero', () => {

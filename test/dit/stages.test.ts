@@ -2,7 +2,9 @@
 import { appendFileSync, cpSync, renameSync, statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { gaussian } from '../../src/diffusion/noise.ts';
 import { type Dit, loadDit, type VelocityCall } from '../../src/dit/load.ts';
+import { latentLength } from '../../src/latents.ts';
 import { openRecordedSet } from '../../src/parity/vectors.ts';
 import { openSessions } from '../../src/runtime/session-cache.ts';
 import type { Placement } from '../../src/runtime/stages.ts';
@@ -53,6 +55,16 @@ describe('a denoiser held by stages', () => {
   it.each([12, 8])('equals it with its tokens in tiles of %i', async (tile) => {
     const dit = await open(`${recorded}/checkpoint`, { weights: 'stages', held: 4, tile });
     expect(await dit.velocity(call)).toEqual(expected);
+  });
+
+  it('equals it among so many tokens that no logits are kept, whole and in tiles', async () => {
+    const shape = { frames: 20, channels: 2, height: 6, width: 9 };
+    const many = { ...call, shape, latents: gaussian({ seed: 2, length: 2 * latentLength(shape) }) };
+    const whole = await (await open(`${recorded}/checkpoint`)).velocity(many);
+    for (const tile of [1080, 250]) {
+      const dit = await open(`${recorded}/checkpoint`, { weights: 'stages', held: 0, tile });
+      expect(await dit.velocity(many)).toEqual(whole);
+    }
   });
 
   it.each<[string, Placement]>([

@@ -39,9 +39,9 @@ describe('the official size', () => {
     expect(denoiser.cost.stages.reduce((sum, { flops }) => sum + flops, 0)).toBeGreaterThan(13e12);
   });
 
-  it('cuts tokens into tiles where attention over all would not fit', async () => {
-    const video = { ...still, frames: 102, guidanceScale: 9 };
-    const plans = [5e9, 60e9].map((memory) => planMemory(directory, video, { ...cpu, memory }));
+  it('cuts tokens into tiles where what lies between the layers of all would not fit', async () => {
+    const video = { ...still, frames: 102, height: 544, width: 992 };
+    const plans = [11e9, 60e9].map((memory) => planMemory(directory, video, { ...cpu, memory }));
     const [small, large] = await Promise.all(plans);
     expect(large!.placements.dit).not.toHaveProperty('tile');
     expect(small!.placements.dit).toHaveProperty('tile');

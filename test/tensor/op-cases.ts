@@ -282,4 +282,18 @@ for (const [q, k, v, bias] of [
       { title: `${form} attention` },
     );
 
+for (const [q, k, v] of [
+  [
+    [2, 3, 8],
+    [2, 5, 8],
+    [2, 5, 12],
+  ],
+  [
+    [1, 4, 6],
+    [1, 4, 6],
+    [1, 4, 6],
+  ],
+] as const)
+  define('FlashAttention', [q, k, v], (a, b, c) => t.apply('FlashAttention', [a, b, c], { heads: 2, scale: 0.37 }));
+
 export const opCases: readonly OpCase[] = cases;

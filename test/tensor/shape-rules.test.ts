@@ -181,6 +181,10 @@ test.each<[string, () => Tensor]>([
     () => t.attention(f(1, 2, 3, 4), f(1, 1, 5, 4), f(1, 1, 5, 4), { scale: 1, form: 'fused' }),
   ],
   [
+    'FlashAttention: needs [B, N, H·d], [B, M, H·d], [B, M, H·e], got [1, 3, 8] and [1, 5, 8] and [1, 4, 8]',
+    () => t.apply('FlashAttention', [f(1, 3, 8), f(1, 5, 8), f(1, 4, 8)], { heads: 2, scale: 1 }),
+  ],
+  [
     'MatMulNBits: blocks must cover 40 columns, got [5, 1, 16] and [5, 1]',
     () => t.matmulQuantized(f(2, 40), t.input('p', [5, 1, 16], 'uint8'), f(5, 1), { scheme: 'int4', block: 32 }),
   ],

@@ -1,6 +1,6 @@
 /**
- * Scaled dot-product attention: one fused kernel for inference, and the same of primitive ops for training.
- * Both take [B, heads, N, headDim]; masks are additive biases.
+ * Scaled dot-product attention: fused kernels for inference, and the same of primitive ops for training.
+ * All take [B, heads, N, headDim]; masks are additive biases.
  */
 import { internalError } from '../../errors.ts';
 import { floatDtype, shapesText } from '../check.ts';
@@ -11,7 +11,7 @@ import { apply, type Tensor } from '../tensor.ts';
 import { add, mul } from './elementwise.ts';
 import { matmul } from './matmul.ts';
 import { softmax } from './reduce.ts';
-import { expand, transposeLast } from './shape.ts';
+import { expand, reshape, transposeLast } from './shape.ts';
 
 defineOp({
   name: 'Attention',
@@ -68,11 +68,62 @@ defineOp({
   flops: (node) => 4 * sizeOf(node.shape) * dim(node.inputs[1]!.shape, 2),
 });
 
-export type AttentionForm = 'fused' | 'primitive';
+/** q [B, N, H·d], k [B, M, H·d], v [B, M, H·e] -> [B, N, H·e]: walks over keys in blocks and keeps no logits (Dao et al. 2022). */
+defineOp({
+  name: 'FlashAttention',
+  infer(all, { heads }) {
+    const [q, k, v] = all as [Tensor, Tensor, Tensor];
+    const fits =
+      all.every(({ shape }) => shape.length === 3 && dim(shape, 2) % (heads as number) === 0) &&
+      sameShape(k.shape.slice(0, 2), v.shape.slice(0, 2)) &&
+      dim(q.shape, 0) === dim(k.shape, 0) &&
+      dim(q.shape, 2) === dim(k.shape, 2);
+    if (!fits) throw internalError('FlashAttention', 'needs [B, N, H·d], [B, M, H·d], [B, M, H·e]', shapesText(all));
+    return { shape: [...q.shape.slice(0, 2), dim(v.shape, 2)], dtype: floatDtype('FlashAttention', all) };
+  },
+  onnx: ({ inputs, attributes: { heads, scale } }) => ({
+    type: 'MultiHeadAttention',
+    domain: 'com.microsoft',
+    inputs,
+    attributes: { num_heads: heads as number, scale: { float: scale as number } },
+  }),
+  reference([q, k, v], node) {
+    const out = ndarray(node.shape, node.dtype);
+    const heads = node.attributes.heads as number;
+    const [batch, rows] = q!.shape as [number, number, number];
+    const keys = k!.shape[1] as number;
+    const [width, depth] = [q!.shape[2]! / heads, v!.shape[2]! / heads];
+    for (let b = 0; b < batch; b++)
+      for (let h = 0; h < heads; h++)
+        for (let r = 0; r < rows; r++) {
+          const query = ((b * rows + r) * heads + h) * width;
+          const logits = Float64Array.from({ length: keys }, (_, j) => {
+            const key = ((b * keys + j) * heads + h) * width;
+            let dot = 0;
+            for (let c = 0; c < width; c++) dot += q!.data[query + c]! * k!.data[key + c]!;
+            return dot * (node.attributes.scale as number);
+          });
+          const top = Math.max(...logits);
+          const weights = logits.map((l) => Math.exp(l - top));
+          const total = weights.reduce((s, w) => s + w, 0);
+          for (let c = 0; c < depth; c++) {
+            let value = 0;
+            for (let j = 0; j < keys; j++)
+              value += (weights[j]! / total) * v!.data[((b * keys + j) * heads + h) * depth + c]!;
+            out.data[((b * rows + r) * heads + h) * depth + c] = value;
+          }
+        }
+    return out;
+  },
+  flops: (node) => 4 * sizeOf(node.shape) * dim(node.inputs[1]!.shape, 1),
+});
+
+/** `flash` is `fused` where a graph offers nothing for `flashAttention`. */
+export type AttentionForm = 'fused' | 'flash' | 'primitive';
 
 /**
  * softmax(q kᵀ · scale + bias) v. q [B, H, N, d], k [B, H, M, d], v [B, H, M, e], bias of rank 4, broadcast to [B, H, N, M] -> [B, H, N, e].
- * `fused` has no gradient.
+ * Only `primitive` has a gradient.
  */
 export function attention(
   q: Tensor,
@@ -81,7 +132,7 @@ export function attention(
   options: { scale: number; bias?: Tensor | undefined; form: AttentionForm },
 ): Tensor {
   const { scale, bias, form } = options;
-  if (form === 'fused') {
+  if (form !== 'primitive') {
     if (bias === undefined) return apply('Attention', [q, k, v], { scale });
     // Kernels broadcast a bias over batch and heads, not over queries or keys.
     const rows = [...bias.shape.slice(0, 2), dim(q.shape, 2), dim(k.shape, 2)];
@@ -89,4 +140,16 @@ export function attention(
   }
   const logits = matmul(mul(q, scale), transposeLast(k));
   return matmul(softmax(bias === undefined ? logits : add(logits, bias)), v);
+}
+
+/** softmax(q kᵀ · scale) v of q [B, N, H, d], k [B, M, H, d], v [B, M, H, e] -> [B, N, H, e], for many keys. No gradient. */
+export function flashAttention(q: Tensor, k: Tensor, v: Tensor, { scale }: { scale: number }): Tensor {
+  const heads = dim(q.shape, 2);
+  const [query, key, value] = [q, k, v].map((x) => reshape(x, [...x.shape.slice(0, 2), -1])) as [
+    Tensor,
+    Tensor,
+    Tensor,
+  ];
+  const out = apply('FlashAttention', [query, key, value], { heads, scale });
+  return reshape(out, [...out.shape.slice(0, 2), heads, dim(v.shape, 3)]);
 }
