@@ -20,7 +20,16 @@ import {
   tailSegment,
   wholeSegment,
 } from './decoder-segments.ts';
-import { blendTiles, frameMoments, runFrames, runTail, type TailRun, tileGrid } from './tiled-tail.ts';
+import {
+  blendTiles,
+  frameMoments,
+  type Remembered,
+  remembered,
+  runFrames,
+  runTail,
+  type TailRun,
+  tileGrid,
+} from './tiled-tail.ts';
 
 /** Memory ran out, and decoding goes on with the chunk that failed. */
 export type DecodeRetry = {
@@ -111,14 +120,16 @@ async function decodeParts(
   );
   const [, , ...picture] = front.shape;
   const middle = middleSegment(config, form, [1, 1, ...picture]);
-  const features = await using(await compile(middle, { large: true }), (graph) => runFrames(graph, middle, front));
   const { height, width } = tileSize(size, plan.tiles);
-  const piece = [1, plan.slab, dim(features.shape, 2), height, width];
+  const piece = [1, plan.slab, dim(middle.y!.shape, 2), height, width];
+  const [first, pasts] = remembered([middle, tailSegment(config, form, piece)]) as [Remembered, Remembered];
+  const features = await using(await compile(middle, { large: true }), (graph) =>
+    runFrames(graph, middle, { features: front, pasts: first }),
+  );
   const tiles = tileGrid(size, plan.tiles);
   const withTail = async <T>(norms: Norms, work: (run: TailRun) => Promise<T>): Promise<T> => {
-    const tail = tailSegment(config, form, piece, norms);
-    const graph = await compile(tail, { large: true });
-    return using(graph, () => work((tile, feeds) => runTail(graph, tail, { features, slab: plan.slab, tile, feeds })));
+    const graph = await compile(tailSegment(config, form, piece, norms), { large: true });
+    return using(graph, () => work((tile, feeds) => runTail(graph, pasts, { features, slab: plan.slab, tile, feeds })));
   };
   if (tiles.length === 1) return withTail('own', (run) => blendTiles(run, { size, tiles }));
   const moments = await withTail('measured', (run) => frameMoments(run, size, plan.tiles));

@@ -4,7 +4,7 @@
  */
 import type { Executable } from '../runtime/compile.ts';
 import { float32, floats, type Value, type Values, zeros } from '../runtime/value.ts';
-import { dim } from '../tensor/index.ts';
+import { dim, sizeOf } from '../tensor/index.ts';
 import { decodedFrames } from './chunks.ts';
 import { SPATIAL_FACTOR } from './config.ts';
 import { type DecodePlan, type LatentSize, OVERLAP } from './decode-plan.ts';
@@ -123,23 +123,49 @@ function placeWeights({ weights: [rows, columns] }: Tile, places: number): Value
 }
 
 /** A graph over features [1, T, C, r, c], one frame after the other, as one value. */
-export async function runFrames(graph: Executable, segment: Segment, features: Value): Promise<Value> {
+export async function runFrames(
+  graph: Executable,
+  segment: Segment,
+  { features, pasts }: { features: Value; pasts: Remembered },
+): Promise<Value> {
   const [, frames, , height, width] = features.shape as readonly [number, number, number, number, number];
   const [, made, ...picture] = segment.y!.shape;
   const whole = zeros([1, frames * made!, ...picture]);
   const tile = { rows: { from: 0, to: height }, columns: { from: 0, to: width } };
   let at = 0;
-  for await (const { y } of runTail(graph, segment, { features, slab: 1, tile })) {
+  for await (const { y } of runTail(graph, pasts, { features, slab: 1, tile })) {
     floats(whole).set(floats(y), at);
     at += floats(y).length;
   }
   return whole;
 }
 
+/** Frames that a segment keeps for its next piece, by name. Of the tail of 544x992 they are 2 GB. */
+export type Remembered = Values;
+
+/**
+ * Buffers for what each of `segments` remembers, in one piece of memory that all of them and all their tiles take turns with: of
+ * pieces of their own, the collector would let most lie about.
+ */
+export function remembered(segments: readonly Segment[]): Remembered[] {
+  const pasts = segments.map((segment) => Object.entries(segment).filter(([name]) => name.startsWith('past.')));
+  const lengths = pasts.map((own) => own.reduce((sum, [, { shape }]) => sum + sizeOf(shape), 0));
+  const memory = new Float32Array(Math.max(...lengths));
+  return pasts.map((own) => {
+    let at = 0;
+    const placed = own.map(([name, { shape }]) => {
+      const from = at;
+      at += sizeOf(shape);
+      return [name, float32(memory.subarray(from, at), shape)] as const;
+    });
+    return Object.fromEntries(placed);
+  });
+}
+
 /** The tail over one tile: what is remembered is replaced in place, since it is read once, before its successor is made. */
 export async function* runTail(
   graph: Executable,
-  tail: Segment,
+  pasts: Remembered,
   {
     features,
     slab,
@@ -153,9 +179,7 @@ export async function* runTail(
   },
 ): AsyncGenerator<Results, void, void> {
   const [, frames, channels, height, width] = features.shape as readonly [number, number, number, number, number];
-  const pasts = Object.fromEntries(
-    Object.entries(tail).flatMap(([name, { shape }]) => (name.startsWith('past.') ? [[name, zeros(shape)]] : [])),
-  );
+  for (const past of Object.values(pasts)) floats(past).fill(0);
   const frame = channels * height * width;
   const { rows, columns } = tile;
   const shape = [1, slab, channels, rows.to - rows.from, columns.to - columns.from];
