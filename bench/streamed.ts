@@ -55,7 +55,8 @@ const result = component === 'transformer' ? await velocity() : await states();
 const seconds = (performance.now() - started) / 1e3;
 const { user, system } = process.cpuUsage(cpu);
 if (!result.every(Number.isFinite)) throw inputError('bench', 'every result must be finite');
-const flops = planned.cost.stages.reduce((sum, stage) => sum + stage.flops, 0);
+const runs = component === 'transformer' ? Number(steps) : 1;
+const flops = runs * planned.cost.stages.reduce((sum, stage) => sum + stage.flops, 0);
 const peak = peakResident();
 report(
   'streamed',

@@ -18,18 +18,20 @@ type Stage = { readonly name: string; readonly minutes: number; readonly points:
 
 const rounded = (value: number | undefined, digits: number): string => value?.toFixed(digits) ?? '';
 
-async function stageOf(folder: string, key: 'score' | 'loss'): Promise<Stage> {
-  const { name, steps, validations } = await readRun(folder);
+async function stageOf(folder: string): Promise<Stage & { isVae: boolean }> {
+  const { name, config, steps, validations } = await readRun(folder);
+  const isVae = config?.['stage'] === 'vae';
+  const key = isVae ? 'score' : 'loss';
   const minutes = ({ seconds = 0 }: Numbers): number => seconds / 60;
   const last = validations.at(-1) ?? { step: 0 };
   const total = Math.max(minutes(steps.at(-1) ?? last), minutes(last));
-  const result =
-    key === 'score'
-      ? `${rounded(last['score'], 2)} dB, SSIM ${rounded(last['ssim'], 3)}, unseen ${rounded(last['unseen'], 2)} dB`
-      : `loss ${rounded(last['loss'], 4)}`;
-  console.log(`| \`${name}\` | ${last.step} | ${Math.round(total)} | ${result} |`);
+  const result = isVae
+    ? `${rounded(last['score'], 2)} dB, SSIM ${rounded(last['ssim'], 3)}, unseen ${rounded(last['unseen'], 2)} dB`
+    : `loss ${rounded(last['loss'], 4)}`;
+  const trained = Math.max(last.step, steps.at(-1)?.step ?? 0);
+  console.log(`| \`${name}\` | ${trained} | ${Math.round(total)} | ${result} |`);
   const points = validations.flatMap((v): Point[] => (v[key] === undefined ? [] : [[minutes(v), v[key]]]));
-  return { name, minutes: total, points };
+  return { name, minutes: total, points, isVae };
 }
 
 function chart(stages: readonly Stage[], { title, top }: { title: string; top: number }): string {
@@ -59,15 +61,10 @@ function chart(stages: readonly Stage[], { title, top }: { title: string; top: n
   return `<text x="${LEFT}" y="${top - 8}" font-weight="bold">${title}</text>${[...grid, ...minutes, ...curves].join('')}`;
 }
 
-const folders = process.argv.slice(2);
-const isVae = (folder: string): boolean => /(^|\/)vae-/.test(folder);
 console.log('| stage | steps | minutes | last validation |\n|---|---|---|---|');
-const vae: Stage[] = [];
-const dit: Stage[] = [];
-for (const folder of folders) {
-  if (isVae(folder)) vae.push(await stageOf(folder, 'score'));
-  else dit.push(await stageOf(folder, 'loss'));
-}
+const stages: Awaited<ReturnType<typeof stageOf>>[] = [];
+for (const folder of process.argv.slice(2)) stages.push(await stageOf(folder));
+const [vae, dit] = [stages.filter(({ isVae }) => isVae), stages.filter(({ isVae }) => !isVae)];
 const charts = [
   vae.length > 0 && chart(vae, { title: 'Video-VAE: PSNR of held-out clips in dB, over minutes', top: 30 }),
   dit.length > 0 && chart(dit, { title: 'Denoiser: loss on held-out clips, over minutes', top: 30 + HEIGHT + GAP }),

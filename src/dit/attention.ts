@@ -42,7 +42,7 @@ function joinHeads(x: Tensor): Tensor {
 
 const scaleOf = (config: AttentionConfig): number => 1 / Math.sqrt(config.headDim);
 
-/** From this many tokens on, blocks of keys are faster than all at once on every machine that was measured (docs/log.md). */
+/** From this many tokens on logits are not kept: they begin to weigh, and without them it is faster with AVX-512 (docs/log.md). */
 const FLASH_TOKENS = 1024;
 
 /** Queries, keys and values [B, heads, N, headDim], or with tokens before heads. */
@@ -84,11 +84,7 @@ export function selfAttention(scope: Scope, config: AttentionConfig): (tokens: n
         return [rotate(query, tokenAxis), rotate(key, tokenAxis), v];
       },
       attend: (query, key, value) =>
-        wo(
-          isFlash
-            ? reshape(flashAttention(query, key, value, options), [...query.shape.slice(0, 2), width])
-            : joinHeads(attention(query, key, value, options)),
-        ),
+        wo(isFlash ? flashAttention(query, key, value, options) : joinHeads(attention(query, key, value, options))),
     };
   };
 }

@@ -48,16 +48,19 @@ export async function fitPreview(dir: string, options: FitOptions): Promise<Prev
     const held = await source.stream({ seed: SEED + 1, frames: PREVIEW_FRAMES, part: 'held-out' });
     if (!shown || !held) throw internalError('preview', 'every source has clips to train on and held-out ones');
     const [clips, measure] = [Math.min(options.clips, shown.distinct), Math.min(options.measure ?? 0, held.distinct)];
-    const fitted: PreviewExample[] = [];
-    for (let i = 0; i < clips; i++) fitted.push(await exampleOf(vae, await shown.clip(i)));
-    for (const example of fitted) fitter.add(example);
+    const fitted: { latents: Float32Array; shape: readonly number[] }[] = [];
+    for (let i = 0; i < clips; i++) {
+      const example = await exampleOf(vae, await shown.clip(i));
+      fitter.add(example);
+      const { latents, height, width } = example;
+      fitted.push({ latents, shape: [LATENT_FRAMES.length, vae.config.z_channels, height, width] });
+    }
     const maps = fitter.maps();
     const examples: PreviewExample[] = [];
     for (let i = 0; i < measure; i++) examples.push(await exampleOf(vae, await held.clip(i)));
     const file = await savePreviews(dir, maps, { clips });
-    const shape = (e: PreviewExample) => [LATENT_FRAMES.length, vae.config.z_channels, e.height, e.width];
-    const statistics = channelStatistics(fitted.map((e) => ({ latents: e.latents, shape: shape(e) })));
-    return { file, psnr: measure === 0 ? undefined : accuracy(maps, examples), statistics };
+    const psnr = measure === 0 ? undefined : accuracy(maps, examples);
+    return { file, psnr, statistics: channelStatistics(fitted) };
   } finally {
     await vae.close();
   }

@@ -45,6 +45,9 @@ describe('the official size', () => {
     const [small, large] = await Promise.all(plans);
     expect(large!.placements.dit).not.toHaveProperty('tile');
     expect(small!.placements.dit).toHaveProperty('tile');
+    // The logits of both samples, of 4,608 tokens each, would take 8 GB.
+    const smaller = await planMemory(directory, { ...still, frames: 102, guidanceScale: 9 }, { ...cpu, memory: 5e9 });
+    expect(smaller.placements.dit).not.toHaveProperty('tile');
   });
 
   it('runs both samples of guidance one after another where they would not fit side by side', async () => {

@@ -1,10 +1,10 @@
 /**
  * Scaled dot-product attention: fused kernels for inference, and the same of primitive ops for training.
- * All take [B, heads, N, headDim]; masks are additive biases.
+ * `attention` takes [B, heads, N, headDim] and additive biases as masks, `flashAttention` tokens before heads and none.
  */
 import { internalError } from '../../errors.ts';
 import { floatDtype, shapesText } from '../check.ts';
-import { ndarray } from '../ndarray.ts';
+import { type NDArray, ndarray } from '../ndarray.ts';
 import { defineOp } from '../op.ts';
 import { broadcast, dim, sameShape, sizeOf, stridesOf } from '../shape.ts';
 import { apply, type Tensor } from '../tensor.ts';
@@ -37,33 +37,16 @@ defineOp({
     attributes: { scale: { float: node.attributes.scale as number } },
   }),
   reference([q, k, v, bias], node) {
-    const out = ndarray(node.shape, node.dtype);
     const [batch, heads, rows, width] = q!.shape as [number, number, number, number];
     const [keys, depth] = v!.shape.slice(2) as [number, number];
-    const biasStrides = bias && stridesOf(bias.shape).map((s, i) => (bias.shape[i] === 1 ? 0 : s));
-    for (let b = 0; b < batch; b++)
-      for (let h = 0; h < heads; h++)
-        for (let r = 0; r < rows; r++) {
-          const logits = new Float64Array(keys);
-          const head = b * heads + h;
-          for (let j = 0; j < keys; j++) {
-            let dot = 0;
-            for (let c = 0; c < width; c++)
-              dot += q!.data[(head * rows + r) * width + c]! * k!.data[(head * keys + j) * width + c]!;
-            const at =
-              biasStrides && b * biasStrides[0]! + h * biasStrides[1]! + r * biasStrides[2]! + j * biasStrides[3]!;
-            logits[j] = dot * (node.attributes.scale as number) + (at === undefined ? 0 : bias!.data[at]!);
-          }
-          const top = Math.max(...logits);
-          const weights = logits.map((l) => Math.exp(l - top));
-          const total = weights.reduce((s, w) => s + w, 0);
-          for (let c = 0; c < depth; c++) {
-            let value = 0;
-            for (let j = 0; j < keys; j++) value += (weights[j]! / total) * v!.data[(head * keys + j) * depth + c]!;
-            out.data[(head * rows + r) * depth + c] = value;
-          }
-        }
-    return out;
+    const strides = bias && stridesOf(bias.shape).map((s, i) => (bias.shape[i] === 1 ? 0 : s));
+    return everyQuery(node, [q!, k!, v!], {
+      ...{ batch, heads, rows, keys, width, depth },
+      query: (b, h, r) => (b * heads + h) * rows + r,
+      key: (b, h, j) => (b * heads + h) * keys + j,
+      bias: (b, h, r, j) =>
+        strides ? bias!.data[b * strides[0]! + h * strides[1]! + r * strides[2]! + j * strides[3]!]! : 0,
+    });
   },
   flops: (node) => 4 * sizeOf(node.shape) * dim(node.inputs[1]!.shape, 2),
 });
@@ -88,35 +71,52 @@ defineOp({
     attributes: { num_heads: heads as number, scale: { float: scale as number } },
   }),
   reference([q, k, v], node) {
-    const out = ndarray(node.shape, node.dtype);
     const heads = node.attributes.heads as number;
     const [batch, rows] = q!.shape as [number, number, number];
     const keys = k!.shape[1] as number;
-    const [width, depth] = [q!.shape[2]! / heads, v!.shape[2]! / heads];
-    for (let b = 0; b < batch; b++)
-      for (let h = 0; h < heads; h++)
-        for (let r = 0; r < rows; r++) {
-          const query = ((b * rows + r) * heads + h) * width;
-          const logits = Float64Array.from({ length: keys }, (_, j) => {
-            const key = ((b * keys + j) * heads + h) * width;
-            let dot = 0;
-            for (let c = 0; c < width; c++) dot += q!.data[query + c]! * k!.data[key + c]!;
-            return dot * (node.attributes.scale as number);
-          });
-          const top = Math.max(...logits);
-          const weights = logits.map((l) => Math.exp(l - top));
-          const total = weights.reduce((s, w) => s + w, 0);
-          for (let c = 0; c < depth; c++) {
-            let value = 0;
-            for (let j = 0; j < keys; j++)
-              value += (weights[j]! / total) * v!.data[((b * keys + j) * heads + h) * depth + c]!;
-            out.data[((b * rows + r) * heads + h) * depth + c] = value;
-          }
-        }
-    return out;
+    return everyQuery(node, [q!, k!, v!], {
+      ...{ batch, heads, rows, keys, width: q!.shape[2]! / heads, depth: v!.shape[2]! / heads },
+      query: (b, h, r) => (b * rows + r) * heads + h,
+      key: (b, h, j) => (b * keys + j) * heads + h,
+      bias: () => 0,
+    });
   },
   flops: (node) => 4 * sizeOf(node.shape) * dim(node.inputs[1]!.shape, 1),
 });
+
+/** How attention lies in memory: which vector of its array a query, or a key and its value, of a head is. */
+type Layout = Readonly<Record<'batch' | 'heads' | 'rows' | 'keys' | 'width' | 'depth', number>> & {
+  query(b: number, h: number, row: number): number;
+  key(b: number, h: number, key: number): number;
+  bias(b: number, h: number, row: number, key: number): number;
+};
+
+/** softmax(q kᵀ · scale + bias) v in double precision, one query after the other. */
+function everyQuery(node: Tensor, [q, k, v]: readonly [NDArray, NDArray, NDArray], layout: Layout): NDArray {
+  const out = ndarray(node.shape, node.dtype);
+  const { batch, heads, rows, keys, width, depth } = layout;
+  const scale = node.attributes.scale as number;
+  for (let b = 0; b < batch; b++)
+    for (let h = 0; h < heads; h++)
+      for (let r = 0; r < rows; r++) {
+        const query = layout.query(b, h, r);
+        const logits = Float64Array.from({ length: keys }, (_, j) => {
+          const key = layout.key(b, h, j);
+          let dot = 0;
+          for (let c = 0; c < width; c++) dot += q.data[query * width + c]! * k.data[key * width + c]!;
+          return dot * scale + layout.bias(b, h, r, j);
+        });
+        const top = Math.max(...logits);
+        const weights = logits.map((l) => Math.exp(l - top));
+        const total = weights.reduce((s, w) => s + w, 0);
+        for (let c = 0; c < depth; c++) {
+          let value = 0;
+          for (let j = 0; j < keys; j++) value += (weights[j]! / total) * v.data[layout.key(b, h, j) * depth + c]!;
+          out.data[query * depth + c] = value;
+        }
+      }
+  return out;
+}
 
 /** `flash` is `fused` where a graph offers nothing for `flashAttention`. */
 export type AttentionForm = 'fused' | 'flash' | 'primitive';
@@ -142,14 +142,8 @@ export function attention(
   return matmul(softmax(bias === undefined ? logits : add(logits, bias)), v);
 }
 
-/** softmax(q kᵀ · scale) v of q [B, N, H, d], k [B, M, H, d], v [B, M, H, e] -> [B, N, H, e], for many keys. No gradient. */
+/** softmax(q kᵀ · scale) v of q [B, N, H, d], k [B, M, H, d], v [B, M, H, e] -> [B, N, H·e], for many keys. No gradient. */
 export function flashAttention(q: Tensor, k: Tensor, v: Tensor, { scale }: { scale: number }): Tensor {
-  const heads = dim(q.shape, 2);
-  const [query, key, value] = [q, k, v].map((x) => reshape(x, [...x.shape.slice(0, 2), -1])) as [
-    Tensor,
-    Tensor,
-    Tensor,
-  ];
-  const out = apply('FlashAttention', [query, key, value], { heads, scale });
-  return reshape(out, [...out.shape.slice(0, 2), heads, dim(v.shape, 3)]);
+  const joined = [q, k, v].map((x) => reshape(x, [...x.shape.slice(0, 2), -1]));
+  return apply('FlashAttention', joined, { heads: dim(q.shape, 2), scale });
 }
