@@ -7,6 +7,7 @@ import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { inputError } from '../src/errors.ts';
 import { nearestName } from '../src/nearest.ts';
+import { FREEING_ENVIRONMENT } from '../src/runtime/freed-memory.ts';
 
 /** In the order in which all are run; those with flags take the ones given here, and `alone` ones run only when named. */
 const BENCHES: Readonly<Record<string, 'flags' | 'none' | 'alone'>> = {
@@ -39,6 +40,8 @@ for (const name of named.length > 0 ? named : known.filter((each) => BENCHES[eac
 
 function run(name: string, flags: readonly string[]): Promise<number | null> {
   const file = fileURLToPath(new URL(`${name}.ts`, import.meta.url));
-  const child = spawn(process.execPath, ['--import', 'tsx', file, ...flags], { stdio: 'inherit' });
+  // As the program runs itself where memory is bounded.
+  const env = { ...process.env, ...(name === 'streamed' && FREEING_ENVIRONMENT) };
+  const child = spawn(process.execPath, ['--import', 'tsx', file, ...flags], { stdio: 'inherit', env });
   return new Promise((resolve, reject) => child.once('error', reject).once('close', resolve));
 }

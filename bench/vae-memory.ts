@@ -16,6 +16,7 @@ import { latentLength, latentShape } from '../src/latents.ts';
 import { decodeFlops } from '../src/machine/graph-flops.ts';
 import { parseMemory } from '../src/memory-plan/memory-size.ts';
 import { modelDirectory } from '../src/model-directory.ts';
+import { FREEING_ENVIRONMENT } from '../src/runtime/freed-memory.ts';
 import { decodePlan } from '../src/vae/decode-plan.ts';
 import { loadVae } from '../src/vae/load.ts';
 import { peakResident } from './parts/process-memory.ts';
@@ -64,7 +65,11 @@ async function decodeOnce({ directory, frames, height, width, memory, tile }: Jo
 async function measured(name: string, job: Job): Promise<Row> {
   const file = fileURLToPath(import.meta.url);
   const argv = ['--child', JSON.stringify(job), ...(flags.threads === undefined ? [] : ['--threads', flags.threads])];
-  const child = spawn(process.execPath, ['--import', 'tsx', file, ...argv], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, ['--import', 'tsx', file, ...argv], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    // As the program runs itself where memory is bounded.
+    env: { ...process.env, ...FREEING_ENVIRONMENT },
+  });
   let output = '';
   child.stdout.on('data', (data) => {
     output += String(data);

@@ -21,8 +21,8 @@ export function conv2dLayer(
   return (x) => conv2d(x, weight, bias, pads, stride);
 }
 
-/** Puts the `count` frames that went before in front of x [B, T, C, H, W]. */
-export type Past = (x: Tensor, count: number) => Tensor;
+/** x [B, T, C, H, W] behind the `count` frames that went before: all of them, and the last `count`, which are kept for the next piece. */
+export type Past = (x: Tensor, count: number) => { readonly all: Tensor; readonly kept: Tensor };
 
 export type CausalOptions = {
   readonly kernel: 1 | 3;
@@ -56,19 +56,27 @@ function tapsIn(x: Tensor, { weight, bias, kernel, stride, past }: CausalLayer):
   const [batch, frames, inChannels, height, width] = x.shape as readonly [number, number, number, number, number];
   const outChannels = dim(weight.shape, 0);
   const outFrames = Math.floor((frames - 1) / stride) + 1;
-  const padded = past?.(x, kernel - 1) ?? pad(x, [0, kernel - 1, 0, 0, 0], [0, 0, 0, 0, 0]);
+  const count = kernel - 1;
+  const before = past?.(x, count);
+  const padded = before?.all ?? pad(x, [0, count, 0, 0, 0], [0, 0, 0, 0, 0]);
   const tap = (k: number): Tensor => reshape(slice(weight, 2, k, k + 1), [outChannels, inChannels, kernel, kernel]);
   const shifted = (k: number): Tensor => {
-    const range = slice(padded, 1, k, k + (outFrames - 1) * stride + 1, stride);
+    const isLast = before !== undefined && k === count && stride === 1;
+    const range = isLast
+      ? lastFrames(before, { count, frames })
+      : slice(padded, 1, k, k + (outFrames - 1) * stride + 1, stride);
     return reshape(range, [batch * outFrames, inChannels, height, width]);
   };
   // A tap that sees nothing but the zero frames in front adds nothing.
-  const taps = [...Array(kernel).keys()].filter(
-    (k) => past !== undefined || k + (outFrames - 1) * stride >= kernel - 1,
-  );
+  const taps = [...Array(kernel).keys()].filter((k) => past !== undefined || k + (outFrames - 1) * stride >= count);
   const terms = taps.map((k, i) => conv2d(shifted(k), tap(k), i === 0 ? bias : undefined, edges(kernel), stride));
   const y = terms.reduce((a, b) => add(a, b));
   return reshape(y, [batch, outFrames, outChannels, dim(y.shape, 2), dim(y.shape, 3)]);
+}
+
+/** The last `frames` frames out of those that are kept, so that these are made here and not when all else is: till then `all` would stay. */
+function lastFrames({ all, kept }: ReturnType<Past>, { count, frames }: { count: number; frames: number }): Tensor {
+  return frames <= count ? slice(kept, 1, count - frames, count) : concat([slice(all, 1, count, frames), kept], 1);
 }
 
 /**

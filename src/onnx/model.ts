@@ -47,12 +47,25 @@ const ATTENTION_OPSET = 23;
 /** Serialised messages end here, by protobuf's signed lengths. */
 const LARGEST_MODEL = 2 ** 31 - 1;
 
+/** An output that is no tensor; what it is for, the session knows. */
+export const ENDING = 'ending';
+
+export type OnnxOptions = {
+  /** Put `ENDING` in front of the other outputs. */
+  readonly ending?: boolean;
+};
+
 /**
  * Writes the graph that `outputs` reach; result `name` is ONNX output `out:name`.
  * Throws where a stored weight's bytes do not fit its shape, or embedded weights exceed what one model can hold.
  */
-export function toOnnx(outputs: Readonly<Record<string, Tensor>>, weights: WeightPlan = () => undefined): OnnxModel {
-  const writer = new GraphWriter(weights);
+export function toOnnx(
+  outputs: Readonly<Record<string, Tensor>>,
+  weights: WeightPlan = () => undefined,
+  { ending = false }: OnnxOptions = {},
+): OnnxModel {
+  const writer = new GraphWriter(weights, outputs);
+  if (ending) writer.ending();
   const nodes = reachable(Object.values(outputs));
   for (const node of nodes) writer.node(node);
   for (const [name, tensor] of Object.entries(outputs)) writer.output(name, tensor);
@@ -83,9 +96,12 @@ class GraphWriter {
   readonly #stored = new Map<string, { raw: string; node: Tensor; stored: StoredBytes }>();
   readonly #decoded = new Set<string>();
   readonly #results: object[] = [];
+  /** Names of graph outputs, by the tensor that they show. */
+  readonly #resultNames: ReadonlyMap<Tensor, string>;
 
-  constructor(weights: WeightPlan) {
+  constructor(weights: WeightPlan, outputs: Readonly<Record<string, Tensor>>) {
     this.#weights = weights;
+    this.#resultNames = new Map(Object.entries(outputs).map(([name, tensor]) => [tensor, resultName(name)]));
   }
 
   node(node: Tensor): void {
@@ -104,7 +120,10 @@ class GraphWriter {
     this.#computes.set(proto.name, [...(this.#computes.get(proto.name) ?? []), node]);
     // Earlier outputs are named too, though nothing may read them: an output that is not optional must have a name.
     const output = form.output ?? 0;
-    while (proto.output.length <= output) proto.output.push(`${proto.name}:${proto.output.length}`);
+    while (proto.output.length < output) proto.output.push(`${proto.name}:${proto.output.length}`);
+    // A result that others read too is made in its own memory at once; a copy would be made at the end, all of them alive till then.
+    if (proto.output.length === output)
+      proto.output.push(this.#resultNames.get(node) ?? `${proto.name}:${proto.output.length}`);
     this.#names.set(node, proto.output[output] as string);
   }
 
@@ -176,11 +195,17 @@ class GraphWriter {
     return name;
   }
 
-  /** A graph output needs a name of its own, also where it is a leaf or appears twice. */
+  ending(): void {
+    this.#add(ENDING, { type: 'SequenceEmpty' }, [], [ENDING]);
+    this.#results.push({ name: ENDING, type: { sequence_type: { elem_type: tensorType('float32', []) } } });
+  }
+
+  /** A graph output needs a name of its own: one that is a leaf, or appears twice, is a copy. */
   output(name: string, tensor: Tensor): void {
-    const result = `out:${name}`;
+    const result = resultName(name);
     if (tensor.op === 'Parameter') this.#decode(nameOf(tensor));
-    this.#add(result, { type: 'Identity' }, [this.#names.get(tensor) as string], [result]);
+    const written = this.#names.get(tensor) as string;
+    if (written !== result) this.#add(result, { type: 'Identity' }, [written], [result]);
     this.#results.push(valueInfo(result, tensor));
   }
 
@@ -223,6 +248,8 @@ class GraphWriter {
   }
 }
 
+const resultName = (name: string): string => `out:${name}`;
+
 type FormAttribute = NonNullable<OnnxForm['attributes']>[string];
 
 function attribute(name: string, value: FormAttribute): object {
@@ -233,9 +260,8 @@ function attribute(name: string, value: FormAttribute): object {
   return { name, type: ATTRIBUTE_TYPE.INTS, ints: value };
 }
 
-const valueInfo = (name: string, tensor: Tensor): object => ({
-  name,
-  type: {
-    tensor_type: { elem_type: DATA_TYPE[tensor.dtype], shape: { dim: tensor.shape.map((d) => ({ dim_value: d })) } },
-  },
+const valueInfo = (name: string, { dtype, shape }: Tensor): object => ({ name, type: tensorType(dtype, shape) });
+
+const tensorType = (dtype: DType, shape: readonly number[]): object => ({
+  tensor_type: { elem_type: DATA_TYPE[dtype], shape: { dim: shape.map((d) => ({ dim_value: d })) } },
 });

@@ -55,7 +55,8 @@ message TensorShapeProto {
 }
 message TypeProto {
   message Tensor { optional int32 elem_type = 1; optional TensorShapeProto shape = 2; }
-  oneof value { Tensor tensor_type = 1; }
+  message Sequence { optional TypeProto elem_type = 1; }
+  oneof value { Tensor tensor_type = 1; Sequence sequence_type = 4; }
 }
 message OperatorSetIdProto { optional string domain = 1; optional int64 version = 2; }
 `;

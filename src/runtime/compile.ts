@@ -12,7 +12,7 @@ import { capabilitiesOf } from './device.ts';
 import { quantizeLinears } from './quantized-linear.ts';
 import { openSession, type Session, type SessionOptions } from './session.ts';
 import { leaseSession } from './session-cache.ts';
-import type { Value, Values } from './value.ts';
+import { type Value, type Values, zeros } from './value.ts';
 
 export type CompileOptions = SessionOptions & {
   /** Stored weights; parameters without one become inputs. */
@@ -59,8 +59,9 @@ export async function compile<Names extends string>(
     dtype === 'float32'
       ? quantized.outputs
       : optimize(lowerPrecision(quantized.outputs, dtype, (n) => plan(n) !== undefined));
+  const ending = device === 'cpu';
   const graph = Object.fromEntries(names.map((n, i) => [n, written[i] as Tensor]));
-  const { bytes, inputs, nodes, external, decodes } = toOnnx(graph, plan);
+  const { bytes, inputs, nodes, external, decodes } = toOnnx(graph, plan, { ending });
   // Named one by one: these are part of the session's key, and callers may hand over wider objects.
   const settings: SessionOptions = {
     device,
@@ -86,9 +87,9 @@ export async function compile<Names extends string>(
       const buffers: Record<string, Value> = {};
       for (const name of names) {
         const value = into[name];
-        if (value === undefined) continue;
-        checkValue(`into ${name}`, value, types[name] as Type);
-        buffers[`out:${name}`] = value;
+        if (value !== undefined) checkValue(`into ${name}`, value, types[name] as Type);
+        const buffer = value ?? (ending ? room(types[name] as Type) : undefined);
+        if (buffer !== undefined) buffers[`out:${name}`] = buffer;
       }
       const values = await lease.session.run(checkedFeeds(leaves, feeds), results, buffers);
       return Object.fromEntries(names.map((n) => [n, values[`out:${n}`]])) as Record<Names, Value>;
@@ -98,6 +99,7 @@ export async function compile<Names extends string>(
 }
 
 type Type = Pick<Tensor, 'shape' | 'dtype'>;
+const room = ({ shape, dtype }: Type): Value => zeros(shape, dtype);
 const typeOf = ({ shape, dtype }: Tensor): Type => ({ shape, dtype });
 
 /** The feeds that the graph takes, no more. */

@@ -3,6 +3,7 @@
  */
 import * as ort from 'onnxruntime-node';
 import { internalError, StepVideoError } from '../errors.ts';
+import { ENDING } from '../onnx/model.ts';
 import type { DType, TypedArray } from '../tensor/index.ts';
 import type { Device } from './device.ts';
 import type { Value } from './value.ts';
@@ -51,17 +52,31 @@ const FOLDED_BYTES = 64 * 1024;
 const UNWANTED = 'SkipLayerNormFusion';
 
 /**
+ * What the binding says of `ENDING` when a run is over, before it turns to the results. It would copy each of them into new
+ * memory, those too that were given memory to be in; of a model that ends so nothing is copied. A binding that can carry
+ * sequences will not say it, and no harm done.
+ */
+const OVER = 'Non tensor type is temporarily not supported';
+
+/**
  * Opens `model`; external weights are looked up in `weightFolder`.
  * @throws environment error where the device cannot be opened; internal error where the model is at fault.
  */
 export async function openSession(model: Uint8Array, options: SessionOptions, weightFolder?: string): Promise<Session> {
   const session = await createSession(model, options, weightFolder);
+  const endsEarly = session.outputNames.includes(ENDING);
   return {
     inputNames: session.inputNames,
     async run(feeds, outputs, into = {}) {
       const fetches: Record<string, ort.Tensor | null> = {};
+      if (endsEarly && outputs.every((name) => into[name] !== undefined)) fetches[ENDING] = null;
       for (const name of outputs) fetches[name] = into[name] === undefined ? null : toOrt(into[name]);
-      const results = await session.run(mapValues(feeds, toOrt), fetches as ort.InferenceSession.OnnxValueMapType);
+      const results = await session
+        .run(mapValues(feeds, toOrt), fetches as ort.InferenceSession.OnnxValueMapType)
+        .catch((error: unknown): Record<string, ort.Tensor> => {
+          if (ENDING in fetches && error instanceof Error && error.message.includes(OVER)) return {};
+          throw error;
+        });
       const values: Record<string, Value> = {};
       for (const name of outputs) values[name] = into[name] ?? fromOrt(results[name] as ort.Tensor);
       return values;

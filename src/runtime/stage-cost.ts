@@ -46,16 +46,21 @@ export function stageCosts({ stages, constants }: StagedNetwork, fed: number, st
   });
 }
 
-/**
- * The cost of one graph in a session of its own; its inputs are not counted. `folded`: the session computes what follows from weights
- * alone when it is opened.
- */
+export type GraphCostOptions = {
+  /** The session computes what follows from weights alone when it is opened. */
+  readonly folded?: boolean;
+  /** Outputs that are written to memory which is counted elsewhere. */
+  readonly isGiven?: (output: string) => boolean;
+};
+
+/** The cost of one graph in a session of its own; its inputs are not counted. */
 export function graphCost(
   outputs: Readonly<Record<string, Tensor>>,
   stored: StoredSizes,
-  { folded = false }: { readonly folded?: boolean } = {},
+  { folded = false, isGiven = () => false }: GraphCostOptions = {},
 ): Omit<StageCost, 'name'> {
   const results = optimize(Object.values(outputs));
+  const given = new Set(results.filter((_, i) => isGiven(Object.keys(outputs)[i]!)));
   const nodes = reachable(results);
   const used = (isReader: (node: Tensor) => boolean): number => {
     const names = nodes.filter(isReader).flatMap(({ inputs }) => inputs.filter((x) => x.op === 'Parameter'));
@@ -67,7 +72,7 @@ export function graphCost(
   const weights = used(() => true);
   const open = used(({ op }) => op !== 'Gather') + copies.reduce((sum, bytes) => sum + bytes, 0);
   const flops = nodes.reduce((sum, node) => sum + (opDefinitionOf(node)?.flops?.(node) ?? 0), 0);
-  return { flops, weights, open, ...liveness(folded ? moving(nodes) : nodes, results, stored) };
+  return { flops, weights, open, ...liveness(folded ? moving(nodes) : nodes, { results, given, stored }) };
 }
 
 const untransposed = (x: Tensor): Tensor => (x.op === 'Transpose' ? x.inputs[0]! : x);
@@ -91,8 +96,7 @@ function moving(nodes: readonly Tensor[]): Tensor[] {
 /** Walks the nodes in order and counts what is alive at each; results are to the end. */
 function liveness(
   nodes: readonly Tensor[],
-  results: readonly Tensor[],
-  stored: StoredSizes,
+  { results, given, stored }: { results: readonly Tensor[]; given: ReadonlySet<Tensor>; stored: StoredSizes },
 ): { work: number; decoded: number } {
   const roots = new Map<Tensor, Tensor>();
   const root = (node: Tensor): Tensor => roots.get(node) ?? node;
@@ -123,7 +127,7 @@ function liveness(
       (x) => last.get(x) === i && alive.has(x) && x.op !== 'Parameter' && alive.get(x) === bytesOf(node),
     );
     const takesOver = IN_PLACE.has(node.op) && dying !== undefined;
-    if (root(node) === node && !takesOver) hold(node, bytesOf(node));
+    if (root(node) === node && !takesOver) hold(node, given.has(node) ? 0 : bytesOf(node));
     work = Math.max(work, live + scratch(node));
     for (const operand of operands)
       if (last.get(operand) === i && alive.has(operand)) {

@@ -4,7 +4,7 @@
  */
 import { compile, type Executable } from '../runtime/compile.ts';
 import type { Device } from '../runtime/device.ts';
-import { floats, type Value, type Values } from '../runtime/value.ts';
+import { floats, type Value, type Values, zeros } from '../runtime/value.ts';
 import { add, grad, gradRecomputed, sqrt, square, sum, type Tensor } from '../tensor/index.ts';
 import type { Parameter } from './parameters.ts';
 
@@ -66,7 +66,8 @@ export async function createGradients(options: GradientOptions): Promise<Gradien
   for (const bucket of buckets)
     executables.push(await compile(backwardGraph(bucket, options, isSingle), { device, threads }));
   const into: Record<string, Value> = {};
-  if (isSingle) for (const p of parameters) into[`gradient:${p.name}`] = p.gradient;
+  // Of several passes each writes over the last one's, already added up.
+  for (const p of parameters) into[`gradient:${p.name}`] = isSingle ? p.gradient : zeros(p.value.shape);
   return {
     async accumulate(weights, step) {
       const counts = passesOf(step);

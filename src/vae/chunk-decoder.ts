@@ -23,10 +23,10 @@ import {
 import {
   blendTiles,
   frameMoments,
-  type Remembered,
-  remembered,
   runFrames,
   runTail,
+  type SegmentMemory,
+  segmentMemory,
   type TailRun,
   tileGrid,
 } from './tiled-tail.ts';
@@ -122,14 +122,19 @@ async function decodeParts(
   const middle = middleSegment(config, form, [1, 1, ...picture]);
   const { height, width } = tileSize(size, plan.tiles);
   const piece = [1, plan.slab, dim(middle.y!.shape, 2), height, width];
-  const [first, pasts] = remembered([middle, tailSegment(config, form, piece)]) as [Remembered, Remembered];
+  const [ofMiddle, ofTail] = segmentMemory([middle, tailSegment(config, form, piece)]) as [
+    SegmentMemory,
+    SegmentMemory,
+  ];
   const features = await using(await compile(middle, { large: true }), (graph) =>
-    runFrames(graph, middle, { features: front, pasts: first }),
+    runFrames(graph, middle, { features: front, memory: ofMiddle }),
   );
   const tiles = tileGrid(size, plan.tiles);
   const withTail = async <T>(norms: Norms, work: (run: TailRun) => Promise<T>): Promise<T> => {
     const graph = await compile(tailSegment(config, form, piece, norms), { large: true });
-    return using(graph, () => work((tile, feeds) => runTail(graph, pasts, { features, slab: plan.slab, tile, feeds })));
+    return using(graph, () =>
+      work((tile, feeds) => runTail(graph, ofTail, { features, slab: plan.slab, tile, feeds })),
+    );
   };
   if (tiles.length === 1) return withTail('own', (run) => blendTiles(run, { size, tiles }));
   const moments = await withTail('measured', (run) => frameMoments(run, size, plan.tiles));

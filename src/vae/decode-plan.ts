@@ -3,6 +3,7 @@
  * tiles too, which is close to it. Decides from the graphs alone and runs nothing; does not know requests.
  */
 import { inputError } from '../errors.ts';
+import { freesMemory } from '../runtime/freed-memory.ts';
 import { graphCost } from '../runtime/stage-cost.ts';
 import { type AttentionForm, nameOf, reachable, type Shape, type Tensor } from '../tensor/index.ts';
 import { decodedFrames } from './chunks.ts';
@@ -40,15 +41,19 @@ export type DecodePlan = {
 /** Features that neighbouring tiles share: twice those that a tail's pixel sees to one side. */
 export const OVERLAP = 12;
 const BYTES = 4;
-/** Weights lie in the file's pages, and again in the layout that convolutions work in. */
-const WEIGHT_COPIES = 2;
-/** While a graph is opened they are there as stored, as float32, cut by time tap, and in that layout. Measured at the official size. */
-const OPENING_COPIES = 3.5;
+/**
+ * Measured at the official size, in multiples of what the graphs say. `opening`: copies of the weights while a graph is opened; they
+ * are there as stored, as float32, cut by time tap, and in the layout of convolutions. `open`: those that stay. `live`: kernels
+ * hold more than their order would need, copies in other layouts and results of taps not yet summed.
+ */
+const HELD = {
+  freeing: { opening: 3.4, open: 1.1, live: 1.3, kept: 0 },
+  /** What an allocator that does not give back has held for weights stays for whatever comes next. */
+  keeping: { opening: 3.8, open: 3.8, live: 1.6, kept: 3.8 },
+} as const;
 
-/** What the runtime takes for itself: its library, threads and sessions. */
-const RUNTIME_BYTES = 100e6;
-/** Kernels hold more than their order in the graph would need: copies in other layouts, results of taps not yet summed. Measured. */
-const LIVE_SHARE = 1.5;
+/** What the runtime takes for itself: threads and sessions. */
+const RUNTIME_BYTES = 60e6;
 
 /** Frames of the tail's input for a chunk of latents. */
 const tailFrames = (latentFrames: number): number => MIDDLE_FRAMES * (2 * latentFrames - 1);
@@ -78,7 +83,8 @@ export function decodePlan(
       `${TAIL_FACTOR * Math.max(height, width)} or more`,
     );
   }
-  const estimate = estimator(config, chunk, form);
+  const held = HELD[freesMemory() ? 'freeing' : 'keeping'];
+  const estimate = estimator(config, { chunk, form, held });
   const leastBytes = estimate(last);
   for (const step of steps) {
     const peakBytes = estimate(step);
@@ -133,7 +139,11 @@ function fitsTile(chunk: LatentSize, { whole, tiles }: Step, tile: number): bool
 }
 
 /** Peak bytes of a step: the largest of its graphs, each beside what lies in arrays while it runs. */
-function estimator(config: VaeConfig, chunk: LatentSize, form: AttentionForm): (step: Step) => number {
+function estimator(
+  config: VaeConfig,
+  { chunk, form, held }: { chunk: LatentSize; form: AttentionForm; held: Held },
+): (step: Step) => number {
+  const segmentBytes = (segment: Segment) => bytesOfSegment(segment, held);
   const { frames, height, width } = chunk;
   const latents = [1, frames, config.z_channels, height, width];
   const head = headSegment(config, form, latents);
@@ -151,22 +161,34 @@ function estimator(config: VaeConfig, chunk: LatentSize, form: AttentionForm): (
     const shape = [1, slab, middle.y!.shape[2]!, size.height, size.width];
     const norms: readonly Norms[] = tiles[0] * tiles[1] === 1 ? ['own'] : ['measured', 'given'];
     const tails = norms.map((each) => segmentBytes(tailSegment(config, form, shape, each)));
-    return Math.max(before, features + video + Math.max(...tails));
+    return Math.max(before, features + video + held.kept * weightsOf(middle) + Math.max(...tails));
   };
 }
 
-/** Weights and values of one run; what is remembered is written over what was. */
-function segmentBytes(segment: Segment): number {
-  const leaves = reachable(Object.values(segment));
-  const bytesOf = ({ shape }: Pick<Tensor, 'shape'>): number => shape.reduce((a, b) => a * b, BYTES);
-  const sum = (values: readonly Pick<Tensor, 'shape'>[]): number => values.reduce((n, value) => n + bytesOf(value), 0);
-  const sizes = new Map(leaves.filter(({ op }) => op === 'Parameter').map((x) => [nameOf(x), bytesOf(x)]));
+type Held = (typeof HELD)[keyof typeof HELD];
+
+const bytesOf = ({ shape }: Pick<Tensor, 'shape'>): number => shape.reduce((a, b) => a * b, BYTES);
+
+/** As float32. */
+const weightsOf = (segment: Segment): number =>
+  [...weightSizes(segment).values()].reduce((sum, bytes) => sum + bytes, 0);
+
+const weightSizes = (segment: Segment): ReadonlyMap<string, number> =>
+  new Map(
+    reachable(Object.values(segment))
+      .filter(({ op }) => op === 'Parameter')
+      .map((x) => [nameOf(x), bytesOf(x)]),
+  );
+
+/** Weights and values of one run; what is remembered lies in the memory that it came in. */
+function bytesOfSegment(segment: Segment, { opening, open, live }: Held): number {
+  const sizes = weightSizes(segment);
   const stored = (name: string) => ({ bytes: sizes.get(name) ?? 0, form: 'plain' as const });
-  const { weights, work } = graphCost(segment, stored, { folded: true });
-  const fed = sum(leaves.filter(({ op }) => op === 'Input'));
-  const replaced = sum(Object.entries(segment).flatMap(([name, value]) => (name.startsWith('past.') ? [value] : [])));
-  const running = WEIGHT_COPIES * weights + LIVE_SHARE * (fed + work - replaced);
-  return RUNTIME_BYTES + Math.max(OPENING_COPIES * weights, running);
+  const isGiven = (output: string): boolean => output.startsWith('past.');
+  const { weights, work } = graphCost(segment, stored, { folded: true, isGiven });
+  const inputs = reachable(Object.values(segment)).filter(({ op }) => op === 'Input');
+  const fed = inputs.reduce((sum, x) => sum + bytesOf(x), 0);
+  return RUNTIME_BYTES + Math.max(opening * weights, open * weights + fed + live * work);
 }
 
 /** Of features [1, T, C, r, c], one frame's. */

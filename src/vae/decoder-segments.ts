@@ -87,8 +87,9 @@ function rememberedFrames(): { past: Past; pasts: Record<string, Tensor> } {
     const name = `past.${Object.keys(pasts).length}`;
     const [batch, frames, ...picture] = x.shape as readonly [number, number, ...number[]];
     const all = concat([input(name, [batch, count, ...picture]), x], 1);
-    pasts[name] = slice(all, 1, frames, frames + count);
-    return all;
+    const kept = slice(all, 1, frames, frames + count);
+    pasts[name] = kept;
+    return { all, kept };
   };
   return { past, pasts };
 }

@@ -126,46 +126,52 @@ function placeWeights({ weights: [rows, columns] }: Tile, places: number): Value
 export async function runFrames(
   graph: Executable,
   segment: Segment,
-  { features, pasts }: { features: Value; pasts: Remembered },
+  { features, memory }: { features: Value; memory: SegmentMemory },
 ): Promise<Value> {
   const [, frames, , height, width] = features.shape as readonly [number, number, number, number, number];
   const [, made, ...picture] = segment.y!.shape;
   const whole = zeros([1, frames * made!, ...picture]);
   const tile = { rows: { from: 0, to: height }, columns: { from: 0, to: width } };
   let at = 0;
-  for await (const { y } of runTail(graph, pasts, { features, slab: 1, tile })) {
+  for await (const { y } of runTail(graph, memory, { features, slab: 1, tile })) {
     floats(whole).set(floats(y), at);
     at += floats(y).length;
   }
   return whole;
 }
 
-/** Frames that a segment keeps for its next piece, by name. Of the tail of 544x992 they are 2 GB. */
-export type Remembered = Values;
+/** Where a segment writes, piece after piece: its `y`, and the frames that it keeps for the next. Of the tail of 544x992 these are 2 GB. */
+export type SegmentMemory = { readonly y: Value; readonly pasts: Values };
 
 /**
- * Buffers for what each of `segments` remembers, in one piece of memory that all of them and all their tiles take turns with: of
- * pieces of their own, the collector would let most lie about.
+ * That of each of `segments`, in one piece of memory that all of them and all their tiles take turns with: of pieces of their own, the
+ * collector would let most lie about.
  */
-export function remembered(segments: readonly Segment[]): Remembered[] {
-  const pasts = segments.map((segment) => Object.entries(segment).filter(([name]) => name.startsWith('past.')));
-  const lengths = pasts.map((own) => own.reduce((sum, [, { shape }]) => sum + sizeOf(shape), 0));
+export function segmentMemory(segments: readonly Segment[]): SegmentMemory[] {
+  const written = segments.map((segment) =>
+    Object.entries(segment).filter(([name]) => name === 'y' || name.startsWith('past.')),
+  );
+  const lengths = written.map((own) => own.reduce((sum, [, { shape }]) => sum + sizeOf(shape), 0));
   const memory = new Float32Array(Math.max(...lengths));
-  return pasts.map((own) => {
+  return written.map((own) => {
     let at = 0;
     const placed = own.map(([name, { shape }]) => {
       const from = at;
       at += sizeOf(shape);
       return [name, float32(memory.subarray(from, at), shape)] as const;
     });
-    return Object.fromEntries(placed);
+    const { y, ...pasts } = Object.fromEntries(placed);
+    return { y: y!, pasts };
   });
 }
 
-/** The tail over one tile: what is remembered is replaced in place, since it is read once, before its successor is made. */
+/**
+ * The tail over one tile: what is remembered is replaced in place, since it is read once, before its successor is made. `y` of a
+ * slab is good until the next one is asked for: it lies where the next one's will.
+ */
 export async function* runTail(
   graph: Executable,
-  pasts: Remembered,
+  { y, pasts }: SegmentMemory,
   {
     features,
     slab,
@@ -183,10 +189,11 @@ export async function* runTail(
   const frame = channels * height * width;
   const { rows, columns } = tile;
   const shape = [1, slab, channels, rows.to - rows.from, columns.to - columns.from];
+  const into = { ...pasts, y };
   for (let from = 0; from < frames; from += slab) {
     const part = floats(features).subarray(from * frame, (from + slab) * frame);
     const x = float32(cutTile(part, { height, width }, [rows, columns]), shape);
-    const results = await graph.run({ x, ...pasts, ...feeds?.(from / slab) }, pasts);
+    const results = await graph.run({ x, ...pasts, ...feeds?.(from / slab) }, into);
     yield Object.fromEntries(Object.entries(results).filter(([name]) => !(name in pasts)));
   }
 }

@@ -35,13 +35,24 @@ test('names, literals and leaves are written once', () => {
   expect(graph.input.map((i) => i.name)).toEqual(['x']);
   expect(graph.initializer).toHaveLength(1);
   expect(graph.output.map((o) => o.name)).toEqual(['out:y', 'out:again', 'out:x']);
-  expect(graph.node.map((n) => n.op_type)).toEqual(['Mul', 'Add', 'Identity', 'Identity', 'Identity']);
+  expect(graph.node.map((n) => n.op_type)).toEqual(['Mul', 'Add', 'Identity', 'Identity']);
   const defined = [
     ...graph.input.map((i) => i.name),
     ...graph.initializer.map((i) => i.name),
     ...graph.node.flatMap((n) => n.output),
   ];
   expect(new Set(defined).size).toBe(defined.length);
+});
+
+test('a result that others read too has its own name from the beginning; only a second one of the same is a copy', () => {
+  const x = t.input('x', [2, 2]);
+  const state = t.mul(x, 3);
+  const { graph } = read(toOnnx({ y: t.add(state, x), state, last: state }).bytes);
+  expect(graph.node.map((n) => [n.op_type, n.input, n.output])).toEqual([
+    ['Mul', ['x', expect.anything()], ['out:last']],
+    ['Add', ['out:last', 'x'], ['out:y']],
+    ['Identity', ['out:last'], ['out:state']],
+  ]);
 });
 
 test('only Attention asks for the later opset', () => {

@@ -133,3 +133,18 @@ test('options wider than those of a session neither reach its key nor split it',
   expect(openSessions()).toBe(1);
   await Promise.all(both.map((e) => e.dispose()));
 });
+
+test('a result in given memory is not copied by the binding; one without is in memory of its own', async () => {
+  const size = 2 ** 22;
+  const executable = await compile({ y: add(input('x', [size]), 1) }, { ...cpu, memoryArena: false });
+  const given = zeros([size]);
+  await executable.run({ x: given }, { y: given });
+  const before = process.memoryUsage().arrayBuffers;
+  for (let i = 0; i < 3; i++) await executable.run({ x: given }, { y: given });
+  expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(2 ** 20);
+  expect(floats(given)[size - 1]).toBe(4);
+  const first = await executable.run({ x: given });
+  const second = await executable.run({ x: first.y });
+  expect([floats(first.y)[0], floats(second.y)[0]]).toEqual([5, 6]);
+  await executable.dispose();
+});
