@@ -2,14 +2,15 @@
  * How much memory a network takes under each way of holding its weights, and the best way that fits. Knows costs and bytes; does
  * not know networks.
  */
+import { freesMemory } from '../runtime/freed-memory.ts';
 import type { Placement } from '../runtime/stages.ts';
 import type { DecodePlan } from '../vae/decode-plan.ts';
 import type { NetworkCost } from './network-cost.ts';
 
 /** What Node, the runtime and their heaps hold when no network does. */
 export const BASE_BYTES = 0.15e9;
-/** The system's allocator keeps some of what is freed between two stages. */
-export const STAGES_KEEP = 1.05;
+/** An allocator that does not give back keeps some of what is freed between two stages. */
+export const stagesKeep = (): number => (freesMemory() ? 1 : 1.05);
 
 /** Larger weights are not worth their copies in one graph: mapped stages are as fast. */
 const LARGEST_WHOLE = 5e8;
@@ -26,7 +27,7 @@ export function peakBytes({ stages, weights }: NetworkCost, placement: Placement
     return BASE_BYTES + COPIES_OF_WHOLE * weights + ARENA * Math.max(...stages.map(({ work }) => work));
   const held = stages.slice(0, placement.held).reduce((sum, stage) => sum + stage.open, 0);
   const worst = stages.map(({ open, work }, i) => (i < placement.held ? 0 : open) + work);
-  return BASE_BYTES + STAGES_KEEP * (held + Math.max(...worst));
+  return BASE_BYTES + stagesKeep() * (held + Math.max(...worst));
 }
 
 /** Whether one graph may hold all of its weights. */
