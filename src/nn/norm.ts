@@ -50,9 +50,9 @@ export function rmsNorm(scope: Scope, width: number, eps: number): Module {
 
 /**
  * Moments that a norm is to take for pictures x [N, C, H, W] in place of their own: means of the values and of their squares
- * in each group, [2, N, groups]. None where they are to be their own after all.
+ * in each group, [2, N, groups].
  */
-export type GroupMoments = (x: Tensor, groups: number) => Tensor | undefined;
+export type GroupMoments = (x: Tensor, groups: number) => Tensor;
 
 /** Moments of x [N, C, H, W] over places weighted by `weights` [H * W]: sums, so that those of parts of a picture add up. */
 export function weightedMoments(x: Tensor, groups: number, weights: Tensor): Tensor {

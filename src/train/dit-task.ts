@@ -14,7 +14,7 @@ import { loadTokenizers } from '../prompt/tokenize.ts';
 import { compile, type Executable } from '../runtime/compile.ts';
 import type { Device } from '../runtime/device.ts';
 import { floats, type Value } from '../runtime/value.ts';
-import { input, mean, square, sub, type Tensor } from '../tensor/index.ts';
+import { input, mean, sizeOf, square, sub, type Tensor } from '../tensor/index.ts';
 import { hunyuanClip } from '../text/hunyuan-clip.ts';
 import { stepLlm } from '../text/step-llm.ts';
 import { type TrainingRecord, writeTrainingRecord } from '../training-record.ts';
@@ -93,7 +93,8 @@ export async function ditTask(config: DitTraining, options: { device: Device; sh
       return config.buckets.map(({ frames, aspect, ...bucket }, i): Bucket => {
         const set = sets[i]!;
         const batch = balanced?.batches[i] ?? bucket.batch;
-        const weight = balanced ? batch : bucket.weight;
+        // Balanced steps count every latent alike, so that many stills do not outvote the clips beside them.
+        const weight = balanced ? batch * sizeOf(set.shape) : bucket.weight;
         const slots = balanced?.most ?? config.accumulate;
         const draw = batchOf(set, { config, bucket: i, batch, tokenize });
         return {

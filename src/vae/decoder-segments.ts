@@ -7,7 +7,7 @@ import { internalError } from '../errors.ts';
 import type { Past } from '../nn/conv.ts';
 import { weightedMoments } from '../nn/norm.ts';
 import { Scope } from '../nn/scope.ts';
-import { type AttentionForm, concat, dim, input, type Shape, slice, type Tensor } from '../tensor/index.ts';
+import { type AttentionForm, concat, dim, div, input, type Shape, slice, sum, type Tensor } from '../tensor/index.ts';
 import { SPATIAL_FACTOR, type VaeConfig } from './config.ts';
 import { type DecoderStage, decoderStages, EXTRA_FRAMES } from './decoder.ts';
 
@@ -58,19 +58,21 @@ export type Norms = 'own' | 'measured' | 'given';
  * A piece of the features `x` [1, T, C, r, c] -> pixels `y` [1, 2T, 3, 4r, 4c], the chunk's leading frames among them. Each `past.i`
  * goes in as the frames before the piece and comes out as those before the next; zeros before the first.
  *
- * Norms take their own input's statistics, unless `norms` says: `measured` gives the moments of each as `norm.i` [2, 2T, groups], over
- * places weighted by the fed `weight.k` [k r * k c], k the enlargement; `given` takes those moments.
+ * Norms take their own input's statistics, unless `norms` says: `measured` weighs places by the fed `weight.k` [k r * k c], k the enlargement,
+ * and gives each norm's share of moments as `norm.i` [2, 2T, groups], where all weights of a frame are 1 in sum; `given` takes moments.
  */
 export function tailSegment(config: VaeConfig, form: AttentionForm, shape: Shape, norms: Norms = 'own'): Segment {
   const { past, pasts } = rememberedFrames();
   const measured: Record<string, Tensor> = {};
   let taken = 0;
-  const moments = (x: Tensor, groups: number): Tensor | undefined => {
+  const moments = (x: Tensor, groups: number): Tensor => {
     const [pictures, , height, width] = x.shape as readonly [number, number, number, number];
     if (norms === 'given') return input(`norm.${taken++}`, [2, pictures, groups]);
     const weights = input(`weight.${height / dim(shape, 3)}`, [height * width]);
-    measured[`norm.${Object.keys(measured).length}`] = weightedMoments(x, groups, weights);
-    return undefined;
+    const shares = weightedMoments(x, groups, weights);
+    measured[`norm.${Object.keys(measured).length}`] = shares;
+    // The norm itself needs them, so they are made on the way; else they would be made last, all that they are of kept for them.
+    return div(shares, sum(weights));
   };
   const options = { form, past, moments: norms === 'own' ? undefined : moments };
   const stages = decoderStages(new Scope().at('decoder'), config, options);
