@@ -14,6 +14,5 @@ run train dit --config runs/dit-1-stills.json
 run train dit --config runs/dit-2-clips.json
 run train vae --config runs/vae-3-decoder.json
 run train dit --config runs/dit-3-tuned.json
-run eval --model checkpoints/dit-3-tuned/last
+run eval --model checkpoints/dit-3-tuned/last --plain-prompts
 node --import tsx scripts/training-card.ts checkpoints/{vae-1-stills,vae-2-video,vae-3-decoder,dit-1-stills,dit-2-clips,dit-3-tuned}
-node --import tsx scripts/plain-prompts.ts --model checkpoints/dit-3-tuned/last
