@@ -1,7 +1,7 @@
 /**
  * Whether reading and computing hide behind each other: a streamed denoiser of medium size with real weights, from a cold page
- * cache, against the same run from a warm one (computing alone) and against reading alone; over as many tokens that computing takes
- * longer, and over as few that it does not. The weights' files alone leave the cache, by `dd`: what else lay there is not read again.
+ * cache, against the same run from a warm one (computing alone) and against reading alone; over many
+ * tokens and over few. The weights' files alone leave the cache, by `dd`: what else lay there is not read again.
  *
  *   npm run bench -- stream-overlap [--rounds 3] [--threads N] [--tiny]
  */

@@ -88,7 +88,7 @@ export async function compile<Names extends string>(
       for (const name of names) {
         const value = into[name];
         if (value !== undefined) checkValue(`into ${name}`, value, types[name] as Type);
-        const buffer = value ?? (ending ? room(types[name] as Type) : undefined);
+        const buffer = value ?? (ending ? zerosOf(types[name] as Type) : undefined);
         if (buffer !== undefined) buffers[`out:${name}`] = buffer;
       }
       const values = await lease.session.run(checkedFeeds(leaves, feeds), results, buffers);
@@ -99,7 +99,7 @@ export async function compile<Names extends string>(
 }
 
 type Type = Pick<Tensor, 'shape' | 'dtype'>;
-const room = ({ shape, dtype }: Type): Value => zeros(shape, dtype);
+const zerosOf = ({ shape, dtype }: Type): Value => zeros(shape, dtype);
 const typeOf = ({ shape, dtype }: Tensor): Type => ({ shape, dtype });
 
 /** The feeds that the graph takes, no more. */

@@ -42,7 +42,8 @@ export type DecodePlan = {
 export const OVERLAP = 12;
 const BYTES = 4;
 /**
- * Measured at the official size, in multiples of what the graphs say. `opening`: copies of the weights while a graph is opened; they
+ * Measured on the parts of the official decoder, in multiples of what the graphs say; whole decodes of that size, where memory is given
+ * back only, and to half their length. `opening`: copies of the weights while a graph is opened; they
  * are there as stored, as float32, cut by time tap, and in the layout of convolutions. `open`: those that stay. `live`: kernels
  * hold more than their order would need, copies in other layouts and results of taps not yet summed.
  */
@@ -132,10 +133,9 @@ export const tileSize = (
   width: spanLength(chunk.width * LATENT_FEATURES, columns, OVERLAP),
 });
 
-function fitsTile(chunk: LatentSize, { whole, tiles }: Step, tile: number): boolean {
+function fitsTile(chunk: LatentSize, { tiles }: Step, tile: number): boolean {
   const { height, width } = tileSize(chunk, tiles);
-  const side = TAIL_FACTOR * Math.max(height, width);
-  return side <= tile && (!whole || side <= tile);
+  return TAIL_FACTOR * Math.max(height, width) <= tile;
 }
 
 /** Peak bytes of a step: the largest of its graphs, each beside what lies in arrays while it runs. */
