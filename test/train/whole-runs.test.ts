@@ -7,8 +7,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { emojiSource } from '../../src/data/emoji-source.ts';
 import { loadPipeline } from '../../src/pipeline.ts';
 import { presetOf } from '../../src/presets.ts';
+import { nameOf, reachable, sizeOf } from '../../src/tensor/index.ts';
 import { averageModels } from '../../src/train/average-models.ts';
+import { type DitTraining, readTrainingConfig } from '../../src/train/config.ts';
 import { drawSamples } from '../../src/train/dit-samples.ts';
+import { ditTask } from '../../src/train/dit-task.ts';
 import { knownStatistics, normalise } from '../../src/train/latent-statistics.ts';
 import { runTraining } from '../../src/train/run.ts';
 import { readTrainingRecord } from '../../src/training-record.ts';
@@ -211,6 +214,23 @@ describe('clips of several lengths and shapes', () => {
     expect(clips).toHaveLength(3); // one shape of clips a step
     const validation = records.map((line) => JSON.parse(line)).find(({ kind }) => kind === 'validation');
     expect(Object.keys(validation).filter((name) => name.startsWith('loss t '))).toHaveLength(5);
+  });
+
+  it('count every latent of a balanced step alike', async () => {
+    writeFileSync(at('config.json'), JSON.stringify({ ...balanced(), name: 'weighed' }));
+    const task = await ditTask((await readTrainingConfig(at('config.json'))) as DitTraining, {
+      device: 'cpu',
+      show: () => {},
+    });
+    const buckets = await task.buckets(undefined);
+    const latents = buckets.map(({ losses }) => {
+      const target = reachable([losses.loss]).find((x) => x.op === 'Input' && nameOf(x) === 'target')!;
+      return sizeOf(target.shape);
+    });
+    for (const [i, { weight }] of buckets.entries())
+      expect(weight / latents[i]!).toBe(buckets[0]!.weight / latents[0]!);
+    expect(new Set(latents).size).toBe(3);
+    await task.dispose?.();
   });
 
   it('need stills to fill with', async () => {
