@@ -44,7 +44,7 @@ describe('the decoder', () => {
       const { placements } = await planMemory(MODEL, small, { device: 'cpu', memory });
       const pipeline = await loadPipeline(MODEL, { device: 'cpu', preset, placements, threads: 1 });
       const shape = { frames: 3, channels: pipeline.latentChannels, height: 6, width: 6 };
-      const latents = Float32Array.from({ length: 3 * 32 * 36 }, (_, i) => Math.sin(i));
+      const latents = Float32Array.from({ length: 3 * shape.channels * 36 }, (_, i) => Math.sin(i));
       const video = new Float32Array(17 * 3 * 96 * 96);
       let at = 0;
       for await (const piece of pipeline.decode(latents, shape)) {
