@@ -43,6 +43,7 @@ export function emojiSource(world: World): ClipSource {
           ...SCENES[part],
           ...(aspect !== undefined && { aspect }),
           ...(scenes.inside && { inside: true }),
+          ...(scenes.aligned && { aligned: true }),
           ...(scenes.mix && { mix: scenes.mix }),
         },
         ...(crop !== undefined && { crop }),

@@ -92,8 +92,9 @@ export async function latentSet(options: LatentOptions): Promise<LatentSet> {
 }
 
 const partFile = ({ folder, frames, aspect, scenes, seed }: LatentOptions, part: number): string => {
-  const { inside, balanced, mix } = scenes;
-  const chosen = inside || balanced || mix ? sha256(JSON.stringify([inside, balanced, mix])).slice(0, 8) : undefined;
+  const { inside, aligned, balanced, mix } = scenes;
+  const choice = [inside, balanced, mix, ...(aligned ? ['aligned'] : [])];
+  const chosen = choice.some(Boolean) ? sha256(JSON.stringify(choice)).slice(0, 8) : undefined;
   const shape = [frames, ...(aspect === 'square' ? [] : [aspect]), ...(chosen ? [chosen] : [])].join('-');
   return path.join(folder, `clips-${shape}-seed${seed}-${String(part).padStart(4, '0')}.safetensors`);
 };
