@@ -250,11 +250,6 @@ const ditSchema = z
     validationClips: count.multipleOf(10).default(60),
     /** Steps between grids of generated clips; none where absent. */
     sampleSteps: count.optional(),
-    /**
-     * A latent channel's weight in the loss is the change of pixels that the VAE's decoder makes of it (mean square) to this power:
-     * 0 counts all channels alike.
-     */
-    decoderExponent: z.number().min(0).max(1).default(0),
     captionDrop: z.number().min(0).max(1).default(0.1),
     /** Step-LLM tokens of a caption that training sees; longer ones are cut. */
     textTokens: count.default(32),

@@ -14,13 +14,12 @@ import { loadTokenizers } from '../prompt/tokenize.ts';
 import { compile, type Executable } from '../runtime/compile.ts';
 import type { Device } from '../runtime/device.ts';
 import { floats, type Value } from '../runtime/value.ts';
-import { constant, input, mean, mul, sizeOf, square, sub, type Tensor } from '../tensor/index.ts';
+import { input, mean, sizeOf, square, sub, type Tensor } from '../tensor/index.ts';
 import { hunyuanClip } from '../text/hunyuan-clip.ts';
 import { stepLlm } from '../text/step-llm.ts';
 import { type TrainingRecord, writeTrainingRecord } from '../training-record.ts';
 import { openComponent } from '../weights/checkpoint.ts';
 import { captionNotes } from './caption-notes.ts';
-import { channelWeights } from './channel-weights.ts';
 import { hasState } from './checkpoint.ts';
 import type { DitTraining } from './config.ts';
 import { replaceFolder, writingErrors } from './disk.ts';
@@ -87,7 +86,7 @@ export async function ditTask(config: DitTraining, options: { device: Device; sh
     values,
     async buckets(signal) {
       data = await makeData(config, { ...options, source, longest, signal });
-      const { sets, weights } = data;
+      const { sets } = data;
       const shapes = sets.map(({ shape }) => shape);
       balanced =
         config.balance && balancedBuckets(config.buckets, { ...config, balance: config.balance, shapes, configs });
@@ -102,7 +101,7 @@ export async function ditTask(config: DitTraining, options: { device: Device; sh
           name: aspect === 'square' ? `${frames}` : `${frames} ${aspect}`,
           weight,
           samples: batch,
-          ...flowLoss(network, { batch, shape: set.shape, config, weights }),
+          ...flowLoss(network, { batch, shape: set.shape, config }),
           batch: (step: number, micro: number) => draw(step * slots + micro),
         };
       });
@@ -154,8 +153,6 @@ type TrainingData = {
   readonly sets: readonly LatentSet[];
   readonly held: LatentSet;
   readonly statistics: LatentStatistics;
-  /** Of each channel in the training loss; validation counts all alike. */
-  readonly weights: readonly number[] | undefined;
   readonly record: TrainingRecord | undefined;
 };
 
@@ -198,11 +195,8 @@ async function makeData(config: DitTraining, options: DataOptions): Promise<Trai
   const held = await load({ ...longest, clips: config.validationClips }, { seed: VALIDATION.seed, part: 'validation' });
   const statistics = (await knownStatistics(config.vae)) ?? channelStatistics(sets);
   for (const set of [...sets, held]) normalise(set, statistics);
-  const { vae, decoderExponent: exponent, threads } = config;
-  const { device } = options;
-  const weights = exponent > 0 ? await channelWeights(sets[order[0]!]!, { vae, exponent, device, threads }) : undefined;
   const record = await recordOfRun(config, options.source);
-  return { sets, held, statistics, weights, record };
+  return { sets, held, statistics, record };
 }
 
 type ClipKind = Pick<DitTraining['buckets'][number], 'frames' | 'aspect' | 'scenes' | 'clips'>;
@@ -245,9 +239,8 @@ function jointNetwork(scope: Scope, configs: JointConfigs): Network {
 
 function flowLoss(
   network: Network,
-  parts: { batch: number; shape: readonly number[]; config: DitTraining; weights?: readonly number[] | undefined },
+  { batch, shape, config }: { batch: number; shape: readonly number[]; config: DitTraining },
 ): Pick<Bucket, 'losses' | 'kept'> {
-  const { batch, shape, config, weights } = parts;
   const { clipTokens } = config.model;
   const kept: Tensor[] = [];
   const inputs = {
@@ -259,8 +252,7 @@ function flowLoss(
     bias: input('bias', [batch, clipTokens + config.textTokens]),
   };
   const velocity = network(inputs, (features) => kept.push(features));
-  const error = square(sub(velocity, input('target', [batch, ...shape])));
-  const loss = mean(weights ? mul(error, constant(Float32Array.from(weights), [weights.length, 1, 1])) : error);
+  const loss = mean(square(sub(velocity, input('target', [batch, ...shape]))));
   return { losses: { loss }, kept };
 }
 
