@@ -42,8 +42,8 @@ export type DecodePlan = {
 export const OVERLAP = 12;
 const BYTES = 4;
 /**
- * Measured on the parts of the official decoder, in multiples of what the graphs say; whole decodes of that size, where memory is given
- * back only, and to half their length. `opening`: copies of the weights while a graph is opened; they
+ * Measured on the parts of the official decoder, in multiples of what the graphs say; a whole decode of that size, where memory is given
+ * back, peaked 3 % below. `opening`: copies of the weights while a graph is opened; they
  * are there as stored, as float32, cut by time tap, and in the layout of convolutions. `open`: those that stay. `live`: kernels
  * hold more than their order would need, copies in other layouts and results of taps not yet summed.
  */
