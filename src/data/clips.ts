@@ -66,8 +66,8 @@ export function clipSampler(options: ClipSamplerOptions): ClipSampler {
   const clip = (at: number): Clip => {
     const random = randomStream(seed, at);
     const scene = sceneFrom(random, at);
-    // Only the first frame of an aligned scene lies on its grid.
-    const first = stills && !options.scenes?.aligned ? random.integer(frames) : 0;
+    // Only the first frame of a centred scene lies on its grid.
+    const first = stills && !options.scenes?.centred ? random.integer(frames) : 0;
     const count = stills ? 1 : frames;
     const window = crop === undefined ? undefined : cropAround(random, scene, { first, count, size, crop });
     const pixels = renderScene(world, scene, { frames: count, scale, first, ...(window ? { window } : {}) });

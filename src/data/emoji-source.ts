@@ -10,8 +10,9 @@ import { sha256, type World } from './world.ts';
 
 const CAPTIONS_A_CLIP = 6;
 
-/** A still is a frame from anywhere in a clip of this length. */
+/** A still is a frame from anywhere in a clip of this length, or the first one of a centred clip of the other. */
 const STILL_FRAMES = 17;
+const CENTRED_FRAMES = 34;
 
 const SCENES: Readonly<Record<StreamPart, SampleOptions>> = {
   train: {},
@@ -38,12 +39,12 @@ export function emojiSource(world: World): ClipSource {
         seed,
         stills,
         ...(scenes.balanced && { balanced: true }),
-        frames: stills ? STILL_FRAMES : frames,
+        frames: stills ? (scenes.centred ? CENTRED_FRAMES : STILL_FRAMES) : frames,
         scenes: {
           ...SCENES[part],
           ...(aspect !== undefined && { aspect }),
           ...(scenes.inside && { inside: true }),
-          ...(scenes.aligned && { aligned: true }),
+          ...(scenes.centred && { centred: true }),
           ...(scenes.mix && { mix: scenes.mix }),
         },
         ...(crop !== undefined && { crop }),

@@ -47,16 +47,16 @@ export type SampleOptions = {
   /** Only scenes whose subjects stay inside the picture, but for their margin, for the whole clip. */
   inside?: boolean;
   /**
-   * Subjects start at the beginning of their animation, a whole number of the VAE's places away from the picture's middle: far
-   * fewer poses to learn, since latents of a subject depend on where in a place it lies.
+   * Subjects start at the beginning of their animation, and where their path is centred in the picture up to the VAE's grid of
+   * places: one pose for each size and motion, so far less to learn, since latents of a subject depend on where in a place it lies.
    */
-  aligned?: boolean;
+  centred?: boolean;
 };
 
 /** Largest random distance of the path's middle from the picture's, in units. */
 const JITTER = 20;
 
-/** Of aligned starts: a place of the VAE, in units of the square picture. */
+/** Of centred starts: a place of the VAE, in units of the square picture. */
 const GRID = 16;
 
 /** How far a sprite's square may leave the picture: its own margin is about this wide. */
@@ -132,10 +132,10 @@ function drawScene(random: Random, world: World, options: SampleOptions): Scene 
   const pace = SPEED_PACES[speed] * (isRepeated ? 1 : Math.min(1, FULL_PACE_FRAMES / frames));
   const place = isPair ? random.pick(PLACES) : undefined;
   const path = { motion, pace, camera: { camera, aspect }, frames };
-  const { aligned = false } = options;
-  const phaseOf = (id: string): number => (aligned ? 0 : random.integer(world.sprite(id).frames));
+  const { centred = false } = options;
+  const phaseOf = (id: string): number => (centred ? 0 : random.integer(world.sprite(id).frames));
   const phase = phaseOf(subject);
-  const start = sampleStart(random, path, { width: isPair ? PAIR_WIDTH : SIZE_WIDTHS[size], place, aligned });
+  const start = sampleStart(random, path, { width: isPair ? PAIR_WIDTH : SIZE_WIDTHS[size], place, centred });
   const scene: Scene = { subject, background, motion, size, speed, pace, camera, aspect, start, phase };
   if (place === undefined) return scene;
   const other = random.pick(ids.filter((id) => id !== subject));
@@ -185,7 +185,7 @@ type Path = {
 function sampleStart(
   random: Random,
   { motion, pace, camera: { camera, aspect }, frames }: Path,
-  { width, place, aligned }: { width: number; place: Place | undefined; aligned: boolean },
+  { width, place, centred }: { width: number; place: Place | undefined; centred: boolean },
 ): Pose {
   const extent = extentOf(aspect);
   const middle = { x: extent.width / 2, y: extent.height / 2 };
@@ -202,11 +202,11 @@ function sampleStart(
     const offsets = along.map((value) => value - side / 2);
     const low = Math.min(...offsets) + Math.min(0, step * PAIR_DISTANCE);
     const high = Math.max(...offsets) + Math.max(0, step * PAIR_DISTANCE);
+    const middle = -(low + high) / 2;
+    if (centred) return side / 2 + GRID * Math.round(middle / GRID);
     const room = Math.max(0, side / 2 - reach - (high - low) / 2);
     const jitter = Math.min(JITTER, room);
-    return aligned
-      ? side / 2 + gridStep(random, -(low + high) / 2, jitter)
-      : side / 2 + random.between(-jitter, jitter) - (low + high) / 2;
+    return side / 2 + random.between(-jitter, jitter) + middle;
   };
   const x = put(
     path.map((pose) => pose.x),
@@ -219,11 +219,4 @@ function sampleStart(
     dy,
   );
   return { x, y, width: startWidth, angle: 0 };
-}
-
-/** One of the multiples of the grid that lie within `jitter` of `middle`; the nearest one where none does. */
-function gridStep(random: Random, middle: number, jitter: number): number {
-  const first = Math.ceil((middle - jitter) / GRID);
-  const count = Math.floor((middle + jitter) / GRID) - first + 1;
-  return GRID * (count > 0 ? first + random.integer(count) : Math.round(middle / GRID));
 }

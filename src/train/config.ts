@@ -30,8 +30,8 @@ const sceneChoice = z
       .optional(),
     /** Filtered: subjects that stay inside the picture only. */
     inside: z.boolean().default(false),
-    /** Subjects start at the beginning of their animation and on a grid of 16 units: far fewer poses to learn. */
-    aligned: z.boolean().default(false),
+    /** Subjects start at the beginning of their animation, their paths in the picture's middle on a grid of 16 units. */
+    centred: z.boolean().default(false),
     /** Every pair of subject and motion equally often. */
     balanced: z.boolean().default(false),
   })

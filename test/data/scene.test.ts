@@ -161,21 +161,23 @@ describe('sampleScene', () => {
     expect(leaves(true)).toBe(0);
   });
 
-  it('starts aligned scenes on the grid, with the first picture of the animation, inside all the same', () => {
-    const starts = new Set<string>();
-    for (let i = 0; i < 300; i++) {
-      const options = { frames: 34, aligned: true, inside: true, aspect: i % 2 ? 'square' : 'landscape' } as const;
+  it('gives centred scenes one start for each size and motion: on the grid, with the first picture of the animation', () => {
+    const starts = new Map<string, string>();
+    for (let i = 0; i < 600; i++) {
+      const options = { frames: 34, centred: true, inside: true, aspect: i % 2 ? 'square' : 'landscape' } as const;
       const scene = sampleScene(randomStream(4, i), world, options);
       const { width, height } = extentOf(scene.aspect);
-      const { start, phase, second } = scene;
+      const { start, phase, second, size, motion, speed, camera, aspect } = scene;
       const [across, down] = [(start.x - width / 2) / 16, (start.y - height / 2) / 16];
       expect([across, down].map(Number.isInteger)).toEqual([true, true]);
       expect([phase, second?.phase ?? 0]).toEqual([0, 0]);
       expect(overhang(scene, 34)).toBeLessThanOrEqual(4.01);
-      starts.add(`${across} ${down}`);
+      const kind = [size, motion, speed, camera, aspect, second?.place].join();
+      expect(starts.get(kind) ?? `${across} ${down}`).toBe(`${across} ${down}`);
+      starts.set(kind, `${across} ${down}`);
     }
-    expect(starts.size).toBeGreaterThan(8);
-    const stills = clipSampler({ world, seed: 4, frames: 17, stills: true, scenes: { aligned: true } });
+    expect(new Set(starts.values()).size).toBeGreaterThan(5);
+    const stills = clipSampler({ world, seed: 4, frames: 17, stills: true, scenes: { centred: true } });
     for (const at of [0, 1, 2])
       expect(stills.clip(at).pixels).toEqual(renderScene(world, stills.scene(at), { frames: 1 }));
   });
