@@ -33,10 +33,10 @@ export function chinesePhrases(facts: Facts, kind: Kind): Grammar {
   ];
 }
 
-/** Medium is the size that few mention. */
+/** What nobody mentions is large, so that a sentence without a size means one. */
 const SIZE_SHARE: Readonly<Record<'short' | 'dense', Readonly<Record<SizeName, number>>>> = {
-  short: { small: 0.6, medium: 0.02, large: 0.25 },
-  dense: { small: 0.9, medium: 0.25, large: 0.7 },
+  short: { small: 1, medium: 1, large: 0.25 },
+  dense: { small: 1, medium: 1, large: 0.7 },
 };
 
 /** `a` with measure word and perhaps size, `thing` the bare name with perhaps its size, `name` alone. */

@@ -37,10 +37,10 @@ export function englishPhrases(facts: Facts, kind: Kind): Grammar {
 /** Whether `before_noun` says this motion. */
 export const standsBeforeNoun = (motion: Motion): boolean => BEFORE_NOUN[motion] !== undefined;
 
-/** Medium is the size that few mention. */
+/** What nobody mentions is large, so that a sentence without a size means one. */
 const SIZE_SHARE: Readonly<Record<'short' | 'dense', Readonly<Record<SizeName, number>>>> = {
-  short: { small: 0.6, medium: 0.04, large: 0.25 },
-  dense: { small: 0.9, medium: 0.3, large: 0.7 },
+  short: { small: 1, medium: 1, large: 0.25 },
+  dense: { small: 1, medium: 1, large: 0.7 },
 };
 
 function subjectRules({ subject, size }: Facts, kind: Kind): Rules {

@@ -8,7 +8,7 @@ import { type Motion, SPEED_PACES, type Speed } from './motion.ts';
 import { type Place, type Scene, SIZE_WIDTHS, type SizeName } from './scene.ts';
 import type { Subject, World } from './world.ts';
 
-/** A scene as far as captions tell it; what is left out is medium, normal, static and alone. */
+/** A scene as far as captions tell it; what is left out is large, normal, static and alone. */
 export type Told = Pick<Scene, 'subject' | 'background' | 'motion'> &
   Partial<Pick<Scene, 'size' | 'speed' | 'camera'>> & {
     readonly second?: { readonly subject: string; readonly place: Place };
@@ -69,7 +69,7 @@ export const travelOf = (subject: string): Travel | undefined => TRAVEL_OF.get(s
 
 /** The facts of a scene: of two subjects, either may be the one that is told first. @throws input error on an unknown subject. */
 export function factsOf(world: World, told: Told): readonly [Facts, ...Facts[]] {
-  const { background, motion, size = 'medium', speed = 'normal', camera = 'static', second } = told;
+  const { background, motion, size = 'large', speed = 'normal', camera = 'static', second } = told;
   const rest = { background, motion, size, speed, camera };
   const subject = world.subject(told.subject);
   if (second === undefined) return [{ subject, travel: travelOf(subject.id), ...rest }];

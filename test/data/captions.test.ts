@@ -20,7 +20,7 @@ import { namesOnly, scenes } from './names-only.ts';
 
 const world = namesOnly();
 const scene = (part: Partial<Scene>): Scene =>
-  centredScene({ subject: 'apple', motion: 'bounce', size: 'medium', ...part });
+  centredScene({ subject: 'apple', motion: 'bounce', size: 'large', ...part });
 
 /** Many captions of one scene by `write`, in one language. */
 function many(of: Told, write: typeof shortCaption, language: Language, count = 400): string[] {
@@ -97,6 +97,16 @@ describe('short captions', () => {
       for (const text of shorts({ subject, background: 'orange' }))
         expect(text).not.toMatch(/\ba (?!unicorn|ufo)[aeiou]|\ban (?![aeiou])|\ban (unicorn|ufo)/);
     }
+  });
+
+  it('name every size but the usual one, so that a sentence without a size means one', () => {
+    const told = { en: { small: /small|little|tiny/, medium: /medium/ }, zh: { small: /小/, medium: /大小/ } };
+    for (const language of ['en', 'zh'] as const)
+      for (const size of ['small', 'medium'] as const)
+        for (const write of [shortCaption, denseCaption])
+          for (const text of many(scene({ size, subject: 'panda' }), write, language))
+            expect(text).toMatch(told[language][size]);
+    expect(share(many(scene({}), shortCaption, 'en'), /big|large/)).toBeLessThan(0.4);
   });
 
   it('keep a size apart from Chinese names that it would change', () => {
