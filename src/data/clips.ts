@@ -58,8 +58,10 @@ export function clipSampler(options: ClipSamplerOptions): ClipSampler {
   let index = 0;
   const ids = world.subjects.flatMap(({ id, role }) => (role === (options.scenes?.role ?? 'trained') ? [id] : []));
   const sceneFrom = (random: Random, at: number): Scene => {
+    const [subject, round] = [at % ids.length, Math.floor(at / ids.length)];
+    // Motions change from subject to subject as well, so that a few clips have all of them.
     const turn = options.balanced
-      ? { subject: ids[at % ids.length]!, motion: MOTIONS[Math.floor(at / ids.length) % MOTIONS.length]! }
+      ? { subject: ids[subject]!, motion: MOTIONS[(subject + round) % MOTIONS.length]! }
       : {};
     return sampleScene(random, world, { ...options.scenes, ...turn, frames });
   };

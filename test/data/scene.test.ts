@@ -250,6 +250,8 @@ describe('clipSampler', () => {
     }
     expect(counts.size).toBe(7 * MOTIONS.length);
     expect(new Set(counts.values())).toEqual(new Set([2]));
+    const first = Array.from({ length: MOTIONS.length }, (_, i) => sampler.scene(i).motion);
+    expect(new Set(first).size).toBeGreaterThan(6); // a few clips, as for validation, do not share one motion
   });
 
   it('refuses a crop larger than the picture', () => {
