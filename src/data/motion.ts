@@ -4,7 +4,7 @@
  * multiplies them. Slow enough for a VAE that keeps one latent frame of eight: at pace 1, 46 px, 165° or a factor of 1.8 in 34 frames.
  */
 
-/** Every motion. `bounce` hops and lands every 16 frames; `spin` and `circle` go clockwise; `shake` sways sideways. */
+/** Every motion. `bounce` hops and lands every 16 frames; `spin` and `circle` go clockwise; `shake` sways sideways, to the right first. */
 export const MOTIONS = [
   'still',
   'left',
@@ -49,8 +49,8 @@ export const CIRCLE_RADIUS = 16;
 export const CIRCLE_FRAMES = 40;
 
 /** Half the width of a sway in units, and the frames from left to right and back. */
-export const SHAKE_REACH = 9;
-export const SHAKE_FRAMES = 16;
+export const SHAKE_REACH = 12;
+export const SHAKE_FRAMES = 32;
 
 /** Pose at frame `t` (0, 1, 2 …) of a motion that begins at `start`; `start` itself at t = 0. */
 export function poseAt(motion: Motion, start: Pose, t: number, pace = 1): Pose {
