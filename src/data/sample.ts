@@ -202,11 +202,11 @@ function sampleStart(
     const offsets = along.map((value) => value - side / 2);
     const low = Math.min(...offsets) + Math.min(0, step * PAIR_DISTANCE);
     const high = Math.max(...offsets) + Math.max(0, step * PAIR_DISTANCE);
-    const middle = -(low + high) / 2;
-    if (centred) return side / 2 + GRID * Math.round(middle / GRID);
+    const offset = -(low + high) / 2;
+    if (centred) return side / 2 + GRID * Math.round(offset / GRID);
     const room = Math.max(0, side / 2 - reach - (high - low) / 2);
     const jitter = Math.min(JITTER, room);
-    return side / 2 + random.between(-jitter, jitter) + middle;
+    return side / 2 + random.between(-jitter, jitter) + offset;
   };
   const x = put(
     path.map((pose) => pose.x),
