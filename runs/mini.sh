@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Trains the mini model of the richer world from nothing, stage by stage. Running it again goes on where it stopped. Many
-# hours on two cores. The weights in models/mini are of the smaller world before it: its runs are those of commit 390c647.
+# Trains the mini model from nothing, stage by stage, and scores it: docs/mini.md has the hours and the figures. Running it
+# again goes on where it stopped.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -10,9 +10,9 @@ run data build
 run train features --config runs/features.json
 run train vae --config runs/vae-1-stills.json
 run train vae --config runs/vae-2-video.json
+run train vae --config runs/vae-3-decoder.json
 run train dit --config runs/dit-1-stills.json
 run train dit --config runs/dit-2-clips.json
-run train vae --config runs/vae-3-decoder.json
 run train dit --config runs/dit-3-tuned.json
 run eval --model checkpoints/dit-3-tuned/last --plain-prompts
 node --import tsx scripts/training-card.ts checkpoints/{vae-1-stills,vae-2-video,vae-3-decoder,dit-1-stills,dit-2-clips,dit-3-tuned}

@@ -12,7 +12,7 @@ import { type Numbers, readRun } from '../src/train/report/run-folder.ts';
 
 const FILE = 'docs/mini-curves.svg';
 const [WIDTH, HEIGHT, LEFT, GAP] = [640, 200, 48, 44];
-const COLOURS = ['#3b6fd4', '#c2541d', '#2f8f5b', '#8d4fc4', '#a8871b'];
+const COLOURS = ['#3b6fd4', '#c2541d', '#2f8f5b', '#8d4fc4', '#a8871b', '#4a9aa8'];
 
 type Stage = { readonly name: string; readonly minutes: number; readonly points: readonly Point[] };
 
@@ -53,10 +53,11 @@ function chart(stages: readonly Stage[], { title, top }: { title: string; top: n
   let begin = 0;
   const curves = stages.map(({ name, minutes: its, points }, i) => {
     const placed = points.map(([minute, value]) => `${across(begin + minute).toFixed(1)} ${down(value).toFixed(1)}`);
-    const label = `<text x="${across(begin) + 4}" y="${top + 14}" fill="${COLOURS[i]}">${escapeHtml(name)}</text>`;
+    const colour = COLOURS[i % COLOURS.length];
+    const label = `<text x="${across(begin) + 4}" y="${top + 14 + (i % 3) * 13}" fill="${colour}">${escapeHtml(name)}</text>`;
     begin += its;
     const dots = placed.map((place) => `M${place}h0`).join('');
-    return `<path d="M${placed.join('L')}" fill="none" stroke="${COLOURS[i]}" stroke-width="2"/><path d="${dots}" stroke="${COLOURS[i]}" stroke-width="6" stroke-linecap="round"/>${label}`;
+    return `<path d="M${placed.join('L')}" fill="none" stroke="${colour}" stroke-width="2"/><path d="${dots}" stroke="${colour}" stroke-width="6" stroke-linecap="round"/>${label}`;
   });
   return `<text x="${LEFT}" y="${top - 8}" font-weight="bold">${title}</text>${[...grid, ...minutes, ...curves].join('')}`;
 }

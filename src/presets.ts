@@ -49,8 +49,8 @@ export const PRESETS = {
   small: { ...official, frames: 17, height: 128, width: 128, fps: 12 },
   mini: {
     steps: 24,
-    guidanceScale: 4,
-    timeShift: 2,
+    guidanceScale: 2,
+    timeShift: 1,
     frames: 17,
     height: 128,
     width: 128,

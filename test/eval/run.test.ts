@@ -215,7 +215,7 @@ describe('step-video eval', () => {
     };
     const settings = settle({ ...choices, plainPrompts: true }, PRESETS.mini);
     const all =
-      "eval --model 'my model' --data d --triples 9 --frames 34 --seed 0 --steps 24 --guidance 4 --time-shift 2";
+      "eval --model 'my model' --data d --triples 9 --frames 34 --seed 0 --steps 24 --guidance 2 --time-shift 1";
     expect(commandLine(settings, 'x')).toBe(`x ${all} --sets main,pairs --device cpu --no-en --plain-prompts`);
     expect(commandLine(settings, 'x', 'generated')).toMatch(/--sets main,pairs --device cpu --no-en --only generated$/);
     expect(commandLine(settings, 'x', 'reconstruction')).toBe(

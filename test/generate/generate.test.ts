@@ -120,7 +120,7 @@ describe('a whole run', () => {
       rng: 'counter',
       steps: '6',
       frames: '34',
-      guidanceScale: '4',
+      guidanceScale: '2',
     });
   });
 });
