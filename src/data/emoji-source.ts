@@ -15,7 +15,7 @@ const STILL_FRAMES = 17;
 const CENTRED_FRAMES = 34;
 
 /** Raised whenever a seed and an index come to mean another clip: latents that are kept are of the clips of before. */
-const DRAWING = 3;
+const DRAWING = 4;
 
 const SCENES: Readonly<Record<StreamPart, SampleOptions>> = {
   train: {},

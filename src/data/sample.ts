@@ -140,12 +140,16 @@ function drawScene(random: Random, world: World, options: SampleOptions): Scene 
   if (place === undefined) return scene;
   const other = random.pick(ids.filter((id) => id !== subject));
   const [dx, dy] = STEPS[place];
-  const beside = { ...start, x: start.x + dx * PAIR_DISTANCE, y: start.y + dy * PAIR_DISTANCE };
+  const apart = pairDistance(start.width);
+  const beside = { ...start, x: start.x + dx * apart, y: start.y + dy * apart };
   return {
     ...scene,
     second: { subject: other, place, start: beside, phase: phaseOf(other) },
   };
 }
+
+/** Distance of a pair that starts `width` wide: a camera that zooms shows both widths and distances larger or smaller. */
+const pairDistance = (width: number): number => (PAIR_DISTANCE * width) / PAIR_WIDTH;
 
 /** Direction of each place, y down. */
 const STEPS: Readonly<Record<Place, readonly [number, number]>> = {
@@ -200,8 +204,9 @@ function sampleStart(
   const [dx, dy] = place ? STEPS[place] : [0, 0];
   const put = (along: readonly number[], side: number, step: number): number => {
     const offsets = along.map((value) => value - side / 2);
-    const low = Math.min(...offsets) + Math.min(0, step * PAIR_DISTANCE);
-    const high = Math.max(...offsets) + Math.max(0, step * PAIR_DISTANCE);
+    const second = step * pairDistance(startWidth);
+    const low = Math.min(...offsets) + Math.min(0, second);
+    const high = Math.max(...offsets) + Math.max(0, second);
     const offset = -(low + high) / 2;
     if (centred) return side / 2 + GRID * Math.round(offset / GRID);
     const room = Math.max(0, side / 2 - reach - (high - low) / 2);

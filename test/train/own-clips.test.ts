@@ -185,8 +185,8 @@ it('the configs that the documentation shows are valid', async () => {
   const folder = fileURLToPath(new URL('../../examples/own-clips', import.meta.url));
   process.chdir(fileURLToPath(new URL('../..', import.meta.url)));
   const denoiser = await readTrainingConfig(path.join(folder, 'denoiser.json'));
-  expect(denoiser).toMatchObject({ stage: 'dit', model: { clipTokens: 32, transformer: { num_layers: 6 } } });
+  expect(denoiser).toMatchObject({ stage: 'dit', model: { clipTokens: 64, transformer: { num_layers: 5 } } });
   const decoder = await readTrainingConfig(path.join(folder, 'vae.json'));
-  expect(decoder).toMatchObject({ stage: 'vae', model: { z_channels: 32 } });
+  expect(decoder).toMatchObject({ stage: 'vae', model: { z_channels: 48 } });
   if (decoder.stage === 'vae') expect(decoder.model).not.toHaveProperty('latents_mean');
 });
