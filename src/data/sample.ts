@@ -81,15 +81,18 @@ export const PAIR_MOTIONS = [
 const PAIR_WIDTH = 50;
 const PAIR_DISTANCE = 54;
 
+/** The same where a scene need not stay inside: what travels while the camera moves wants more room than there is. */
+const LARGEST_OVERHANG = 60;
+
 /** Draws after which a scene is taken that leaves the picture: some parts that are given never fit. */
 const INSIDE_DRAWS = 20;
 
 /** One scene. `random` advances by as many numbers as the draw needs, held-out triples being drawn again. */
 export function sampleScene(random: Random, world: World, options: SampleOptions = {}): Scene {
   let scene = drawScene(random, world, options);
-  if (options.inside)
-    for (let i = 0; i < INSIDE_DRAWS && overhang(scene, options.frames ?? 17) > OVERHANG + 0.01; i++)
-      scene = drawScene(random, world, options);
+  const most = options.inside ? OVERHANG + 0.01 : LARGEST_OVERHANG;
+  for (let i = 0; i < INSIDE_DRAWS && overhang(scene, options.frames ?? 17) > most; i++)
+    scene = drawScene(random, world, options);
   return scene;
 }
 

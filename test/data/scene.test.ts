@@ -135,7 +135,7 @@ describe('sampleScene', () => {
           const scene = sampleScene(randomStream(seed), world, { frames, split: 'any', aspect });
           const extent = extentOf(aspect);
           // What travels while the camera moves, or grows while it zooms, needs more than there is; so do pairs that travel.
-          const overhang = scene.camera !== 'static' ? 66 : frames > 17 ? 24 : scene.second ? 12 : 4.01;
+          const overhang = scene.camera !== 'static' ? 60 : frames > 17 ? 24 : scene.second ? 12 : 4.01;
           for (const { start } of scene.second ? [scene, scene.second] : [scene])
             for (let t = 0; t < frames; t++) {
               const pose = seen(poseAt(scene.motion, start, t, scene.pace), viewAt(scene.camera, t), extent);
