@@ -57,11 +57,12 @@ export function clipSampler(options: ClipSamplerOptions): ClipSampler {
   if (crop !== undefined && crop > shorter) throw inputError('clip sampler', `crop must be at most ${shorter}`, crop);
   let index = 0;
   const ids = world.subjects.flatMap(({ id, role }) => (role === (options.scenes?.role ?? 'trained') ? [id] : []));
+  const motions = options.scenes?.motions ?? MOTIONS;
   const sceneFrom = (random: Random, at: number): Scene => {
     const [subject, round] = [at % ids.length, Math.floor(at / ids.length)];
     // Motions change from subject to subject as well, so that a few clips have all of them.
     const turn = options.balanced
-      ? { subject: ids[subject]!, motion: MOTIONS[(subject + round) % MOTIONS.length]! }
+      ? { subject: ids[subject]!, motion: motions[(subject + round) % motions.length]! }
       : {};
     return sampleScene(random, world, { ...options.scenes, ...turn, frames });
   };

@@ -49,6 +49,7 @@ export function emojiSource(world: World): ClipSource {
           ...(scenes.inside && { inside: true }),
           ...(scenes.centred && { centred: true }),
           ...(scenes.mix && { mix: scenes.mix }),
+          ...(scenes.motions && { motions: scenes.motions }),
         },
         ...(crop !== undefined && { crop }),
       });

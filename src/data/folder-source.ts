@@ -67,7 +67,7 @@ export async function folderSource(directory: string, options: FolderOptions): P
     longest: async (signal) => longestOf(await usableClips(undefined, signal)),
     async stream(request) {
       const { frames, part, aspect, scenes, signal } = request;
-      if (scenes && (scenes.inside || scenes.centred || scenes.balanced || scenes.mix))
+      if (scenes && (scenes.inside || scenes.centred || scenes.balanced || scenes.mix || scenes.motions))
         throw inputError('train', 'scenes is for emoji world, whose clips are drawn', directory, 'buckets without it');
       if (part === 'unseen') return undefined;
       const all = await usableClips(aspect, signal);

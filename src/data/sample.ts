@@ -39,6 +39,8 @@ export type SampleOptions = {
   subject?: string;
   background?: Background;
   motion?: Motion;
+  /** Only these motions are drawn; of two subjects those that pairs can have. All of them unless told. */
+  motions?: readonly Motion[];
   size?: SizeName;
   speed?: Speed;
   camera?: Camera;
@@ -77,6 +79,8 @@ export const PAIR_MOTIONS = [
   'shake',
 ] as const satisfies Motion[];
 
+const isPairMotion = (motion: Motion): boolean => (PAIR_MOTIONS as readonly Motion[]).includes(motion);
+
 /** Width of each subject of a pair, and the distance between their middles, in units. */
 const PAIR_WIDTH = 50;
 const PAIR_DISTANCE = 54;
@@ -113,11 +117,13 @@ function drawScene(random: Random, world: World, options: SampleOptions): Scene 
   const { frames = 17, role = 'trained', split = 'train', aspect = 'square' } = options;
   const mix = { ...TRAINING_MIX, ...options.mix };
   const ids = world.subjects.filter((subject) => subject.role === role).map((subject) => subject.id);
+  const { motions = MOTIONS } = options;
+  const inPairs = motions.filter((motion) => isPairMotion(motion));
   const draw = () => {
     const subject = options.subject ?? random.pick(ids);
     const isPair = options.size === undefined && ids.length > 1 && random.uniform() < mix.pairs;
     const background = options.background ?? sampleBackground(random, mix);
-    const motion = options.motion ?? random.pick(isPair ? PAIR_MOTIONS : MOTIONS);
+    const motion = options.motion ?? random.pick(isPair && inPairs.length > 0 ? inPairs : motions);
     return { subject, background, motion, isPair };
   };
   const fixed = options.subject !== undefined && options.background !== undefined && options.motion !== undefined;
@@ -125,7 +131,7 @@ function drawScene(random: Random, world: World, options: SampleOptions): Scene 
   while (!fixed && split !== 'any' && isHeldOut(drawn) !== (split === 'held-out')) drawn = draw();
 
   const { subject, background, motion } = drawn;
-  const isPair = drawn.isPair && (PAIR_MOTIONS as readonly Motion[]).includes(motion);
+  const isPair = drawn.isPair && isPairMotion(motion);
   const scenery = (SCENERIES as readonly string[]).includes(background);
   const camera =
     options.camera ?? (scenery && random.uniform() < mix.cameras ? random.pick(CAMERAS.slice(1)) : 'static');

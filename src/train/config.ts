@@ -3,6 +3,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import * as z from 'zod';
+import { MOTIONS } from '../data/motion.ts';
 import { ASPECTS, type Aspect } from '../data/scene.ts';
 import { inputError } from '../errors.ts';
 import { featureSizes } from '../features/config.ts';
@@ -28,6 +29,8 @@ const sceneChoice = z
       .strictObject({ gradients: share, sceneries: share, cameras: share, pairs: share, speeds: share })
       .partial()
       .optional(),
+    /** Only these motions; all of them unless told. */
+    motions: z.array(z.enum(MOTIONS)).min(1).optional(),
     /** Filtered: subjects that stay inside the picture only. */
     inside: z.boolean().default(false),
     /** Subjects start at the beginning of their animation, their paths in the picture's middle on a grid of 16 units. */

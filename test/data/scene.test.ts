@@ -212,6 +212,18 @@ describe('sampleScene', () => {
       expect(parts).toContain(part);
     expect(parts).not.toContain('wheel');
   });
+
+  it('keeps to the motions that it is given, two subjects to those that pairs can have', () => {
+    const motions = ['spin', 'circle'] as const;
+    const seen = { one: new Set<string>(), two: new Set<string>() };
+    for (let i = 0; i < 200; i++) {
+      const { motion, second } = sampleScene(randomStream(6, i), world, { motions, mix: { pairs: 0.5 } });
+      seen[second ? 'two' : 'one'].add(motion);
+    }
+    expect([...seen.one].sort()).toEqual(['circle', 'spin']);
+    expect([...seen.two]).toEqual(['spin']);
+    expect(sampleScene(randomStream(6), world, { motions: ['circle'], mix: { pairs: 1 } }).second).toBeUndefined();
+  });
 });
 
 describe('clipSampler', () => {
@@ -253,6 +265,9 @@ describe('clipSampler', () => {
     expect(new Set(counts.values())).toEqual(new Set([2]));
     const first = Array.from({ length: MOTIONS.length }, (_, i) => sampler.scene(i).motion);
     expect(new Set(first).size).toBeGreaterThan(6); // a few clips, as for validation, do not share one motion
+    const turning = clipSampler({ world, seed: 5, frames: 17, balanced: true, scenes: { motions: ['spin', 'left'] } });
+    const [one, two] = [0, 1].map((i) => turning.scene(i).motion).sort();
+    expect([one, two]).toEqual(['left', 'spin']);
   });
 
   it('refuses a crop larger than the picture', () => {
