@@ -73,10 +73,17 @@ export const digests = (files: ReadonlyMap<string, Buffer>): Record<string, stri
       .sort(([a], [b]) => (a < b ? -1 : 1)),
   );
 
+const homes: string[] = [];
+
+// Here and not in the function: what a running test registers is never called.
+afterAll(() => {
+  for (const home of homes) rmSync(home, { recursive: true, force: true });
+});
+
 /** An environment whose caches and credentials are in a new folder; removed when the calling test file ends. */
 export function cacheOfItsOwn(endpoint: string): { home: string; env: Record<string, string> } {
   const home = mkdtempSync(join(tmpdir(), 'step-video-hub-'));
-  afterAll(() => rmSync(home, { recursive: true, force: true }));
+  homes.push(home);
   const [HF_HOME, MODELSCOPE_CACHE] = [join(home, 'huggingface'), join(home, 'modelscope')];
   return { home, env: { HF_HOME, MODELSCOPE_CACHE, HF_ENDPOINT: endpoint, MODELSCOPE_ENDPOINT: endpoint } };
 }
