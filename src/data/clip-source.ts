@@ -2,8 +2,9 @@
  * Where training clips come from, whatever they are: emoji world (`emoji-source.ts`) or a folder of someone's own
  * (`folder-source.ts`). Types alone. Cutting long videos into shots and filtering clips would be sources around a source.
  */
-import type { SceneChoice } from '../train/config.ts';
+
 import type { Aspect, Scene } from './scene.ts';
+import type { SceneChoice } from './scene-choice.ts';
 
 /** One clip, `pixels` being RGB8 [frames, height, width, 3]. */
 export type ClipPixels = {

@@ -3,8 +3,8 @@
  */
 import { readFile } from 'node:fs/promises';
 import * as z from 'zod';
-import { MOTIONS } from '../data/motion.ts';
 import { ASPECTS, type Aspect } from '../data/scene.ts';
+import { sceneChoice } from '../data/scene-choice.ts';
 import { inputError } from '../errors.ts';
 import { featureSizes } from '../features/config.ts';
 import { jointSizes, vaeSizes } from './start-sizes.ts';
@@ -20,25 +20,6 @@ const clipLength = z
   .int()
   .refine((frames) => frames === 1 || (frames > 0 && frames % 17 === 0), 'must be 1 or a multiple of 17');
 const aspect = z.enum(Object.keys(ASPECTS) as [Aspect, ...Aspect[]]).default('square');
-
-const share = z.number().min(0).max(1);
-const sceneChoice = z
-  .strictObject({
-    /** Shares of gradients, sceneries, camera moves over sceneries, two subjects, and slow or fast motions. */
-    mix: z
-      .strictObject({ gradients: share, sceneries: share, cameras: share, pairs: share, speeds: share })
-      .partial()
-      .optional(),
-    /** Only these motions; all of them unless told. */
-    motions: z.array(z.enum(MOTIONS)).min(1).optional(),
-    /** Filtered: subjects that stay inside the picture only. */
-    inside: z.boolean().default(false),
-    /** Subjects start at the beginning of their animation, their paths in the picture's middle on a grid of 16 units. */
-    centred: z.boolean().default(false),
-    /** Every pair of subject and motion equally often. */
-    balanced: z.boolean().default(false),
-  })
-  .prefault({});
 
 const isPattern = (text: string): boolean => {
   try {
@@ -285,7 +266,6 @@ function canBalance(buckets: readonly { frames: number }[]): boolean {
   return stills === 1 && buckets.length > 1;
 }
 
-export type SceneChoice = z.output<typeof sceneChoice>;
 export type GroupConfig = z.output<typeof group>;
 export type ScheduleConfig = z.output<typeof schedule>;
 export type PerceptualConfig = z.output<typeof perceptual>;

@@ -7,6 +7,7 @@ import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { ClipSource, ClipStream, StreamPart } from '../data/clip-source.ts';
 import { ASPECTS, type Aspect } from '../data/scene.ts';
+import type { SceneChoice } from '../data/scene-choice.ts';
 import { sha256 } from '../data/world.ts';
 import { internalError, StepVideoError } from '../errors.ts';
 import { Scope } from '../nn/scope.ts';
@@ -22,7 +23,6 @@ import { openComponent } from '../weights/checkpoint.ts';
 import { openSafetensors, writeSafetensors } from '../weights/safetensors.ts';
 import { storedWeights } from '../weights/stored-weights.ts';
 import { clipsToPixels } from './clip-pixels.ts';
-import type { SceneChoice } from './config.ts';
 import { writingErrors } from './disk.ts';
 
 /** Means of the posterior, before normalisation: [clips, F, z, h, w] flat, and each clip's captions. */
