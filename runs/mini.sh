@@ -14,5 +14,6 @@ run train vae --config runs/vae-3-decoder.json
 run train dit --config runs/dit-1-stills.json
 run train dit --config runs/dit-2-clips.json
 run train dit --config runs/dit-3-tuned.json
-run eval --model checkpoints/dit-3-tuned/last --plain-prompts
-node --import tsx scripts/training-card.ts checkpoints/{vae-1-stills,vae-2-video,vae-3-decoder,dit-1-stills,dit-2-clips,dit-3-tuned}
+run train dit --config runs/dit-4-forms.json
+run eval --model checkpoints/dit-4-forms/last --plain-prompts
+node --import tsx scripts/training-card.ts checkpoints/{vae-1-stills,vae-2-video,vae-3-decoder,dit-1-stills,dit-2-clips,dit-3-tuned,dit-4-forms}
