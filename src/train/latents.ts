@@ -92,10 +92,12 @@ export async function latentSet(options: LatentOptions): Promise<LatentSet> {
 }
 
 const partFile = ({ folder, frames, aspect, scenes, seed }: LatentOptions, part: number): string => {
-  const { inside, centred, balanced, mix, motions } = scenes;
-  const choice = [inside, balanced, mix, ...(centred ? ['centred'] : []), ...(motions ? [motions] : [])];
-  const chosen = choice.some(Boolean) ? sha256(JSON.stringify(choice)).slice(0, 8) : undefined;
-  const shape = [frames, ...(aspect === 'square' ? [] : [aspect]), ...(chosen ? [chosen] : [])].join('-');
+  const isChosen = Object.values(scenes).some(Boolean); // absent or false: as they come
+  const shape = [
+    frames,
+    ...(aspect === 'square' ? [] : [aspect]),
+    ...(isChosen ? [sha256(JSON.stringify(scenes)).slice(0, 8)] : []),
+  ].join('-');
   return path.join(folder, `clips-${shape}-seed${seed}-${String(part).padStart(4, '0')}.safetensors`);
 };
 
