@@ -12,7 +12,7 @@ import { type Numbers, readRun } from '../src/train/report/run-folder.ts';
 
 const FILE = 'docs/mini-curves.svg';
 const [WIDTH, HEIGHT, LEFT, GAP] = [640, 200, 48, 44];
-const COLOURS = ['#3b6fd4', '#c2541d', '#2f8f5b', '#8d4fc4', '#a8871b', '#4a9aa8'];
+const COLOURS = ['#3b6fd4', '#c2541d', '#2f8f5b', '#8d4fc4', '#a8871b', '#4a9aa8', '#c0487f'];
 
 type Stage = { readonly name: string; readonly minutes: number; readonly points: readonly Point[] };
 

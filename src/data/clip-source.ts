@@ -2,7 +2,6 @@
  * Where training clips come from, whatever they are: emoji world (`emoji-source.ts`) or a folder of someone's own
  * (`folder-source.ts`). Types alone. Cutting long videos into shots and filtering clips would be sources around a source.
  */
-
 import type { Aspect, Scene } from './scene.ts';
 import type { SceneChoice } from './scene-choice.ts';
 

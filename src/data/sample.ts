@@ -64,29 +64,21 @@ const GRID = 16;
 /** How far a sprite's square may leave the picture: its own margin is about this wide. */
 const OVERHANG = 4;
 
+/** The same where a scene need not stay inside: what travels while the camera moves wants more room than there is. */
+const LARGEST_OVERHANG = 60;
+
 /** From this length on, travelling, growing and turning take as long as the clip, so that subjects stay in sight. */
 const FULL_PACE_FRAMES = 34;
 
 /** Motions of scenes with two subjects: the others need the room that the second one takes. */
-export const PAIR_MOTIONS = [
-  'still',
-  'left',
-  'right',
-  'up',
-  'down',
-  'bounce',
-  'spin',
-  'shake',
-] as const satisfies Motion[];
+const PAIR_MOTIONS = ['still', 'left', 'right', 'up', 'down', 'bounce', 'spin', 'shake'] as const satisfies Motion[];
 
-const isPairMotion = (motion: Motion): boolean => (PAIR_MOTIONS as readonly Motion[]).includes(motion);
+/** Whether scenes with two subjects have this motion. */
+export const isPairMotion = (motion: Motion): boolean => (PAIR_MOTIONS as readonly Motion[]).includes(motion);
 
 /** Width of each subject of a pair, and the distance between their middles, in units. */
 const PAIR_WIDTH = 50;
 const PAIR_DISTANCE = 54;
-
-/** The same where a scene need not stay inside: what travels while the camera moves wants more room than there is. */
-const LARGEST_OVERHANG = 60;
 
 /** Draws after which a scene is taken that leaves the picture: some parts that are given never fit. */
 const INSIDE_DRAWS = 20;
@@ -118,7 +110,7 @@ function drawScene(random: Random, world: World, options: SampleOptions): Scene 
   const mix = { ...TRAINING_MIX, ...options.mix };
   const ids = world.subjects.filter((subject) => subject.role === role).map((subject) => subject.id);
   const { motions = MOTIONS } = options;
-  const inPairs = motions.filter((motion) => isPairMotion(motion));
+  const inPairs = motions.filter(isPairMotion);
   const draw = () => {
     const subject = options.subject ?? random.pick(ids);
     const isPair = options.size === undefined && ids.length > 1 && random.uniform() < mix.pairs;

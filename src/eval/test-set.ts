@@ -2,9 +2,8 @@
  * The fixed cases that an evaluation scores, each with its prompts, its noise seed and one real scene of what they ask for.
  * A pure function of (what a model knows, count, seed, frames). Does not generate or score.
  */
-import type { Motion } from '../data/motion.ts';
 import { randomStream } from '../data/random.ts';
-import { PAIR_MOTIONS, PLAIN_MIX, type SampleOptions, sampleScene } from '../data/sample.ts';
+import { isPairMotion, PLAIN_MIX, type SampleOptions, sampleScene } from '../data/sample.ts';
 import type { Scene } from '../data/scene.ts';
 import { allHeldOutTriples, heldOutTriples, type Triple } from '../data/split.ts';
 import { inputError } from '../errors.ts';
@@ -80,7 +79,7 @@ function sceneryCases(known: Knowledge, { count, seed, frames }: CaseOptions): T
 
 /** Two subjects on a plain colour. */
 function pairCases(known: Knowledge, { count, seed, frames }: CaseOptions): TestCase[] {
-  const motions = known.motions.filter((motion) => (PAIR_MOTIONS as readonly Motion[]).includes(motion));
+  const motions = known.motions.filter(isPairMotion);
   const subjects = known.world.subjects.filter(({ role }) => role === 'trained');
   const isAble = known.pairs && motions.length > 0 && subjects.length > 1;
   return Array.from({ length: isAble ? count : 0 }, (_, i) => {
